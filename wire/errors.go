@@ -1,0 +1,116 @@
+package wire
+
+import "fmt"
+
+// Error codes that the put calls answer with, whole or for one record.
+const (
+	CodeServiceUnavailable  = "ServiceUnavailableException"
+	CodeInternalFailure     = "InternalFailure"
+	CodeInvalidArgument     = "InvalidArgumentException"
+	CodeInvalidKMSResource  = "InvalidKMSResourceException"
+	CodeInvalidSource       = "InvalidSourceException"
+	CodeResourceNotFound    = "ResourceNotFoundException"
+	CodeResourceInUse       = "ResourceInUseException"
+	CodeLimitExceeded       = "LimitExceededException"
+	CodeValidation          = "ValidationException"
+	CodeSerialization       = "SerializationException"
+	CodeThrottling          = "ThrottlingException"
+	CodeAccessDenied        = "AccessDeniedException"
+	CodeUnrecognizedClient  = "UnrecognizedClientException"
+	CodeInvalidSignature    = "InvalidSignatureException"
+	CodeIncompleteSignature = "IncompleteSignatureException"
+	CodeMissingAuthToken    = "MissingAuthenticationTokenException"
+	CodeUnknownOperation    = "UnknownOperationException"
+	CodeExpiredToken        = "ExpiredTokenException"
+)
+
+// SlowDown is the message of a throttled call or record.
+const SlowDown = "Slow down."
+
+// Error is a whole call's failure as it travels: the HTTP status and the two
+// members of the body.
+type Error struct {
+	Status  int
+	Code    string
+	Message string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: %s (HTTP %d)", e.Code, e.Message, e.Status)
+}
+
+// Errorf makes a client error (HTTP 400) of the given code.
+func Errorf(code, format string, args ...any) *Error {
+	return &Error{Status: 400, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Class says what a sender does about a failure.
+type Class int
+
+const (
+	// Retry: the records may be sent again, after a wait.
+	Retry Class = iota
+	// Renew: the credentials have expired; renew them, wait, send again.
+	Renew
+	// Refuse: sending again cannot help until somebody changes something.
+	Refuse
+	// Poison: some record of the call is unacceptable and takes the others
+	// with it; the call must be split to find it.
+	Poison
+	// Unknown: a code that the service does not document. Retried a bounded
+	// number of times.
+	Unknown
+)
+
+func (c Class) String() string {
+	names := [...]string{"retry", "renew", "refuse", "poison", "unknown"}
+	if c < 0 || int(c) >= len(names) {
+		return fmt.Sprintf("Class(%d)", int(c))
+	}
+	return names[c]
+}
+
+// Classify says what to do about a failure with the given error code and HTTP
+// status. A code counts before a status: AWS was seen to send
+// ServiceUnavailableException with 500 as well as 503. A failure without an
+// answer (timeout, reset) has neither: Classify("", 0) is Retry. For a single
+// refused record pass its ErrorCode and status 200.
+//
+// stored tells whether the records may have been stored in spite of the
+// failure, so that sending them again may duplicate them. Of the failures of a
+// put only throttling and the client's own errors are known to store nothing.
+func Classify(code string, status int) (class Class, stored bool) {
+	switch code {
+	case CodeServiceUnavailable, CodeThrottling,
+		"Throttling", "ThrottledException", "RequestThrottledException", "RequestThrottled",
+		"TooManyRequestsException", "ProvisionedThroughputExceededException",
+		"RequestLimitExceeded", "BandwidthLimitExceeded", CodeLimitExceeded, "SlowDown",
+		// The body came too slowly or not at all; the request was not run.
+		"RequestTimeout", "RequestTimeoutException",
+		// The clock skew errors: the SDK corrects its offset from the answer.
+		"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
+		return Retry, false
+	case CodeInternalFailure, "InternalServerError", "InternalError", "InternalServiceException", "ServiceUnavailable":
+		return Retry, true
+	case CodeExpiredToken, "ExpiredToken":
+		return Renew, false
+	case CodeValidation, CodeInvalidArgument, CodeSerialization, CodeInvalidSource:
+		return Poison, false
+	case CodeResourceNotFound, CodeAccessDenied, "AccessDenied", CodeInvalidKMSResource,
+		CodeUnrecognizedClient, CodeInvalidSignature, CodeIncompleteSignature, CodeMissingAuthToken,
+		"InvalidClientTokenId", "OptInRequired", "NotAuthorized", CodeUnknownOperation,
+		"NotImplementedException":
+		return Refuse, false
+	}
+	switch {
+	case status == 0, status >= 500:
+		return Retry, true
+	case status == 408, status == 429:
+		return Retry, false
+	case status == 413:
+		return Poison, false
+	case status == 401, status == 403, status == 404:
+		return Refuse, false
+	}
+	return Unknown, true
+}

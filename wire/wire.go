@@ -1,0 +1,62 @@
+// Package wire holds the rules of Amazon Data Firehose as code: its limits and
+// names, its error codes and what a sender should do about each, what it bills,
+// and the bodies of PutRecord and PutRecordBatch.
+//
+// The package does no I/O, starts nothing and keeps no state, so both ends of
+// the connection use it: the producer and the local Firehose. Figures come from
+// the service's API model (2015-08-04) and its developer guide; where those
+// disagree with what AWS was seen to do, the comment says so.
+package wire
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// Limits of the put calls. All of them count raw bytes, before base64.
+const (
+	// MaxBatchRecords is the most records that one PutRecordBatch may hold.
+	MaxBatchRecords = 500
+	// MaxBatchBytes is the most raw bytes that the records of one
+	// PutRecordBatch may hold together: 4,194,304 were seen accepted and
+	// 4,194,305 refused.
+	MaxBatchBytes = 4 << 20
+	// MaxRecordBytes is the most raw bytes of one record (1,000 KiB).
+	MaxRecordBytes = 1000 << 10
+	// BillingIncrement is the step to which the size of every record is
+	// rounded up on the bill (developer guide, limits: "next 5 KB").
+	BillingIncrement = 5 << 10
+)
+
+// Names of the protocol (awsJson1_1).
+const (
+	// TargetPrefix stands before the operation's name in X-Amz-Target.
+	TargetPrefix = "Firehose_20150804."
+	// ContentType is that of every request and answer.
+	ContentType = "application/x-amz-json-1.1"
+	// SigningName is the service in the credential scope of a signature.
+	SigningName = "firehose"
+)
+
+// MaxNameBytes is the longest name of a delivery stream.
+const MaxNameBytes = 64
+
+// NamePattern is the service's pattern for the name of a delivery stream.
+const NamePattern = `[a-zA-Z0-9_.-]+`
+
+var nameRE = regexp.MustCompile(`^` + NamePattern + `$`)
+
+// CheckStreamName tells in words what is wrong with a delivery stream's name,
+// or returns nil. It is for messages to people; a server answers with
+// [ValidatePut]'s text instead.
+func CheckStreamName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("the delivery stream's name is empty")
+	case len(name) > MaxNameBytes:
+		return fmt.Errorf("delivery stream name %q has %d characters, the limit is %d", name, len(name), MaxNameBytes)
+	case !nameRE.MatchString(name):
+		return fmt.Errorf("delivery stream name %q may hold only letters, digits, '_', '.' and '-'", name)
+	}
+	return nil
+}
