@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Error codes that the put calls answer with, whole or for one record.
 const (
@@ -22,6 +25,9 @@ const (
 	CodeMissingAuthToken    = "MissingAuthenticationTokenException"
 	CodeUnknownOperation    = "UnknownOperationException"
 	CodeExpiredToken        = "ExpiredTokenException"
+	// CodeNotImplemented is the local Firehose's own, for what it does not
+	// support; AWS has no such code.
+	CodeNotImplemented = "NotImplementedException"
 )
 
 // SlowDown is the message of a throttled call or record.
@@ -70,47 +76,74 @@ func (c Class) String() string {
 	return names[c]
 }
 
-// Classify says what to do about a failure with the given error code and HTTP
-// status. A code counts before a status: AWS was seen to send
+// Classify says what to do about a failure with the given error code, message
+// and HTTP status. A code counts before a status: AWS was seen to send
 // ServiceUnavailableException with 500 as well as 503. A failure without an
-// answer (timeout, reset) has neither: Classify("", 0) is Retry. For a single
-// refused record pass its ErrorCode and status 200.
+// answer (timeout, reset) has none of them: Classify("", "", 0) is Retry. For a
+// single refused record pass its own code and message, and status 200.
 //
 // stored tells whether the records may have been stored in spite of the
 // failure, so that sending them again may duplicate them. Of the failures of a
 // put only throttling and the client's own errors are known to store nothing.
-func Classify(code string, status int) (class Class, stored bool) {
+func Classify(code, message string, status int) (class Class, stored bool) {
 	switch code {
+	case "":
+		return classifyStatus(status)
 	case CodeServiceUnavailable, CodeThrottling,
 		"Throttling", "ThrottledException", "RequestThrottledException", "RequestThrottled",
 		"TooManyRequestsException", "ProvisionedThroughputExceededException",
 		"RequestLimitExceeded", "BandwidthLimitExceeded", CodeLimitExceeded, "SlowDown",
 		// The body came too slowly or not at all; the request was not run.
 		"RequestTimeout", "RequestTimeoutException",
-		// The clock skew errors: the SDK corrects its offset from the answer.
+		// A wrong clock: the SDK learns its offset from this very answer.
 		"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
 		return Retry, false
 	case CodeInternalFailure, "InternalServerError", "InternalError", "InternalServiceException", "ServiceUnavailable":
 		return Retry, true
 	case CodeExpiredToken, "ExpiredToken":
 		return Renew, false
-	case CodeValidation, CodeInvalidArgument, CodeSerialization, CodeInvalidSource:
+	case CodeInvalidSignature:
+		// Signature expired, or not yet current: a wrong clock once more.
+		if strings.HasPrefix(message, "Signature expired") || strings.HasPrefix(message, "Signature not yet current") {
+			return Retry, false
+		}
+		return Refuse, false
+	case CodeValidation:
+		if strings.Contains(message, "'deliveryStreamName'") {
+			return Refuse, false
+		}
+		return Poison, false
+	case CodeInvalidArgument:
+		// Such as a put to a stream whose source is a Kinesis data stream.
+		if strings.Contains(message, "not permitted") {
+			return Refuse, false
+		}
+		return Poison, false
+	case CodeSerialization, CodeInvalidSource:
 		return Poison, false
 	case CodeResourceNotFound, CodeAccessDenied, "AccessDenied", CodeInvalidKMSResource,
-		CodeUnrecognizedClient, CodeInvalidSignature, CodeIncompleteSignature, CodeMissingAuthToken,
-		"InvalidClientTokenId", "OptInRequired", "NotAuthorized", CodeUnknownOperation,
-		"NotImplementedException":
+		CodeUnrecognizedClient, CodeIncompleteSignature, CodeMissingAuthToken,
+		"InvalidClientTokenId", "OptInRequired", "NotAuthorized", CodeUnknownOperation, CodeNotImplemented:
 		return Refuse, false
 	}
-	switch {
-	case status == 0, status >= 500:
+	if status >= 500 {
 		return Retry, true
-	case status == 408, status == 429:
-		return Retry, false
-	case status == 413:
-		return Poison, false
-	case status == 401, status == 403, status == 404:
-		return Refuse, false
 	}
 	return Unknown, true
+}
+
+// classifyStatus classes a failure that has no error code: no answer at all
+// (0), an answer of 2xx that could not be read, or one from a proxy.
+func classifyStatus(status int) (class Class, stored bool) {
+	switch status {
+	case 400:
+		return Unknown, true
+	case 401, 403, 404:
+		return Refuse, false
+	case 408, 429:
+		return Retry, false
+	case 413:
+		return Poison, false
+	}
+	return Retry, true
 }

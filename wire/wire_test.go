@@ -63,13 +63,33 @@ func TestClassify(t *testing.T) {
 		{"AccessDeniedException", 400, Refuse, false},
 		{"InvalidKMSResourceException", 400, Refuse, false},
 		{"", 403, Refuse, false},
+		{"", 200, Retry, true}, // an answer that could not be read
+		{"", 400, Unknown, true},
 		{"SomethingNewException", 200, Unknown, true},
 		{"SomethingNewException", 400, Unknown, true},
 		{"SomethingNewException", 503, Retry, true},
 	} {
-		class, stored := Classify(tt.code, tt.status)
+		class, stored := Classify(tt.code, "", tt.status)
 		if class != tt.class || stored != tt.stored {
 			t.Errorf("Classify(%q, %d) = %v, %v, want %v, %v", tt.code, tt.status, class, stored, tt.class, tt.stored)
+		}
+	}
+}
+
+func TestClassifyByMessage(t *testing.T) {
+	for _, tt := range []struct {
+		code, message string
+		want          Class
+	}{
+		{CodeInvalidSignature, "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z", Retry},
+		{CodeInvalidSignature, "The request signature we calculated does not match", Refuse},
+		{CodeValidation, "1 validation error detected: Value 'a b' at 'deliveryStreamName' failed", Refuse},
+		{CodeValidation, "1 validation error detected: Value null at 'records.2.member.data' failed", Poison},
+		{CodeInvalidArgument, "Records size exceeds 4 MB limit", Poison},
+		{CodeInvalidArgument, "This operation is not permitted on KinesisStreamAsSource delivery stream type.", Refuse},
+	} {
+		if got, _ := Classify(tt.code, tt.message, 400); got != tt.want {
+			t.Errorf("Classify(%s, %q) = %v, want %v", tt.code, tt.message, got, tt.want)
 		}
 	}
 }

@@ -1,0 +1,131 @@
+package hydrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/hydrant-go/hydrant/wire"
+)
+
+// sender makes one put call and returns the answer's entries, in the order of
+// the records.
+type sender interface {
+	send(ctx context.Context, records [][]byte) ([]wire.PutEntry, error)
+}
+
+// sdkSender sends through the SDK's client, or the caller's own.
+type sdkSender struct {
+	client Client
+	stream string
+	single bool // every call is a PutRecord
+}
+
+// retriesOff leaves retry to the producer, which alone knows which records of a
+// call were refused.
+func retriesOff(o *firehose.Options) { o.Retryer = aws.NopRetryer{} }
+
+func (s *sdkSender) send(ctx context.Context, records [][]byte) ([]wire.PutEntry, error) {
+	if s.single {
+		out, err := s.client.PutRecord(ctx, &firehose.PutRecordInput{
+			DeliveryStreamName: &s.stream,
+			Record:             &types.Record{Data: records[0]},
+		}, retriesOff)
+		if err != nil {
+			return nil, err
+		}
+		return []wire.PutEntry{{RecordID: aws.ToString(out.RecordId)}}, nil
+	}
+	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &s.stream, Records: make([]types.Record, len(records))}
+	for i, data := range records {
+		in.Records[i].Data = data
+	}
+	out, err := s.client.PutRecordBatch(ctx, in, retriesOff)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]wire.PutEntry, len(out.RequestResponses))
+	for i, e := range out.RequestResponses {
+		entries[i] = wire.PutEntry{
+			RecordID:     aws.ToString(e.RecordId),
+			ErrorCode:    aws.ToString(e.ErrorCode),
+			ErrorMessage: aws.ToString(e.ErrorMessage),
+		}
+	}
+	return entries, nil
+}
+
+// failure is why a call or a single record did not go through, and what to do
+// about it.
+type failure struct {
+	code, message string
+	class         wire.Class
+	stored        bool // the records may have been stored all the same
+}
+
+func (f *failure) String() string {
+	if f.code == "" {
+		return f.message
+	}
+	return f.code + ": " + f.message
+}
+
+// callFailure classes the error of a whole call.
+func callFailure(err error) *failure {
+	f := &failure{message: err.Error()}
+	status := 0
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		f.code, f.message = api.ErrorCode(), api.ErrorMessage()
+	}
+	resp, answered := errors.AsType[*smithyhttp.ResponseError](err)
+	if answered {
+		status = resp.HTTPStatusCode()
+	}
+	if f.code == "UnknownError" { // the SDK's word for an error body without a code
+		f.code = ""
+	}
+	f.class, f.stored = wire.Classify(f.code, f.message, status)
+	if !answered && neverSent(err) {
+		f.stored = false
+	}
+	if f.message == "" {
+		f.message = fmt.Sprintf("HTTP status %d without a message", status)
+	}
+	return f
+}
+
+// neverSent tells of an error of a call without an answer whether no byte of it
+// can have reached the service: no connection, or no signed request at all.
+func neverSent(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return true
+	}
+	_, fromSDK := errors.AsType[*smithy.OperationError](err)
+	_, atSend := errors.AsType[*smithyhttp.RequestSendError](err)
+	canceled := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return fromSDK && !atSend && !canceled
+}
+
+// entryFailure classes one entry of an answer; nil means that the record is
+// stored. An entry counts as stored only by its RecordId: one with neither
+// member says nothing, and is as good as a code that nobody knows.
+func entryFailure(e wire.PutEntry) *failure {
+	if e.ErrorCode == "" && e.RecordID != "" {
+		return nil
+	}
+	f := &failure{code: e.ErrorCode, message: e.ErrorMessage}
+	if f.code == "" {
+		f.message = "the answer's entry holds neither a record id nor an error code"
+		f.class, f.stored = wire.Unknown, true
+		return f
+	}
+	f.class, f.stored = wire.Classify(f.code, f.message, 200)
+	return f
+}
