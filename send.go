@@ -84,15 +84,15 @@ func callFailure(err error) *failure {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		f.code, f.message = api.ErrorCode(), api.ErrorMessage()
 	}
-	resp, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	if answered {
+	// The SDK uses this type for calls without an answer too, with status 0.
+	if resp, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		status = resp.HTTPStatusCode()
 	}
 	if f.code == "UnknownError" { // the SDK's word for an error body without a code
 		f.code = ""
 	}
 	f.class, f.stored = wire.Classify(f.code, f.message, status)
-	if !answered && neverSent(err) {
+	if status == 0 && neverSent(err) {
 		f.stored = false
 	}
 	if f.message == "" {
