@@ -190,7 +190,7 @@ func (p *Producer) delimit(data []byte) []byte {
 }
 
 // Flush sends what is buffered without lingering and waits until every record
-// that was accepted before has met its fate. It returns ctx's error when ctx
+// that was accepted before has met its fate, and its callback has run. It returns ctx's error when ctx
 // ends first; the records stay accepted then.
 func (p *Producer) Flush(ctx context.Context) error {
 	p.mu.Lock()

@@ -574,7 +574,7 @@ func TestInFlight(t *testing.T) {
 		r.put(lines(4000)...)
 		time.Sleep(time.Minute)
 		// The first 8 start together; from then on one tries at a time.
-		if n := len(r.seen.calls); n > 8+60 || n < 8+6 {
+		if n := len(r.seen.sizes()); n > 8+60 || n < 8+6 {
 			t.Errorf("%d calls in a minute of outage", n)
 		}
 		r.seen.mu.Lock()

@@ -98,6 +98,7 @@ func (p *Producer) call(batch []*record, isolated bool, wave int) {
 			r.ack(Ack{RecordID: o.ids[i], Attempts: r.attempts, Latency: time.Since(r.at), MaybeDuplicate: r.maybe})
 		}
 	}
+	p.leave(o.delivered)
 	p.bury(o.dead)
 }
 
@@ -182,7 +183,6 @@ func (p *Producer) settle(o outcome, isolated bool, wave int) (wait time.Duratio
 	p.inFlight--
 	p.countLocked(o)
 	for _, r := range o.delivered {
-		p.queue.leave(r)
 		p.room.Release(r.weight)
 	}
 	p.queue.isolated = append(p.queue.isolated, o.halves...)
@@ -292,7 +292,6 @@ func (p *Producer) bury(records []*record) {
 	p.stats.DeadLettered += int64(len(records))
 	p.stats.Pending -= int64(len(records))
 	for _, r := range records {
-		p.queue.leave(r)
 		p.room.Release(r.weight)
 	}
 	p.mu.Unlock()
@@ -303,6 +302,17 @@ func (p *Producer) bury(records []*record) {
 				Err: &DeadError{Code: r.last.code, Message: r.last.message},
 			})
 		}
+	}
+	p.leave(records)
+}
+
+// leave lets go of settled records, once their callbacks have run: a Flush that
+// waits for them returns after that.
+func (p *Producer) leave(records []*record) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range records {
+		p.queue.leave(r)
 	}
 }
 

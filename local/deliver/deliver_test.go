@@ -1,0 +1,74 @@
+package deliver
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+)
+
+func TestKey(t *testing.T) {
+	berlin := time.FixedZone("CEST", 2*60*60)
+	// Nine o'clock in the key that AWS was seen to write.
+	at := time.Date(2019, 10, 1, 9, 20, 18, 999, time.UTC)
+	const uuid = `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`
+	for _, tt := range []struct {
+		spec Spec
+		at   time.Time
+		want string
+	}{
+		{Spec{}, at, `2019/10/01/09/s-1-2019-10-01-09-20-18-` + uuid},
+		{Spec{Prefix: "legacy"}, at, `legacy2019/10/01/09/s-1-2019-10-01-09-20-18-` + uuid},
+		{Spec{Prefix: "a/b/"}, at, `a/b/2019/10/01/09/s-1-2019-10-01-09-20-18-` + uuid},
+		{Spec{Compression: "GZIP"}, at, `2019/10/01/09/s-1-2019-10-01-09-20-18-` + uuid + `\.gz`},
+		{Spec{Compression: "GZIP", Extension: ".json"}, at, `2019/10/01/09/s-1-2019-10-01-09-20-18-` + uuid + `\.json`},
+		{Spec{}, at.In(berlin), `2019/10/01/09/s-1-2019-10-01-09-20-18-` + uuid}, // UTC wherever it runs
+		{Spec{Zone: berlin}, at.Add(13 * time.Hour), `2019/10/02/00/s-1-2019-10-02-00-20-18-` + uuid},
+	} {
+		tt.spec.Stream, tt.spec.Version = "s", "1"
+		if got := tt.spec.Key(tt.at); !regexp.MustCompile("^" + tt.want + "$").MatchString(got) {
+			t.Errorf("%+v: key %s\nwant %s", tt.spec, got, tt.want)
+		}
+	}
+	var s Spec
+	if a, b := s.Key(at), s.Key(at); a == b {
+		t.Error("two objects have one key")
+	}
+}
+
+func TestObject(t *testing.T) {
+	records := [][]byte{[]byte("abc"), {}, []byte("abc"), []byte("\n\x00")}
+	for compression, encoding := range map[string]string{"UNCOMPRESSED": "", "GZIP": "gzip"} {
+		o := (&Spec{Bucket: "b", Compression: compression}).Object(time.Now(), records)
+		var body bytes.Buffer
+		if n, err := o.WriteTo(&body); err != nil || n != int64(body.Len()) {
+			t.Errorf("WriteTo = %d, %v, want %d", n, err, body.Len())
+		}
+		if compression == "GZIP" {
+			zr, err := gzip.NewReader(&body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := io.ReadAll(zr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = *bytes.NewBuffer(plain)
+		}
+		if diff := cmp.Diff("abcabc\n\x00", body.String()); diff != "" || o.ContentEncoding != encoding || o.Bucket != "b" {
+			t.Errorf("%s: encoding %q, body %s", compression, o.ContentEncoding, diff)
+		}
+	}
+}
+
+func TestSpecValidate(t *testing.T) {
+	for compression, ok := range map[string]bool{"UNCOMPRESSED": true, "GZIP": true, "gzip": false, "ZIP": false, "": false} {
+		if err := (&Spec{Compression: compression}).Validate(); (err == nil) != ok {
+			t.Errorf("Validate with compression %q: %v", compression, err)
+		}
+	}
+}

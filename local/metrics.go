@@ -1,0 +1,161 @@
+package local
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hydrant-go/hydrant/server"
+)
+
+// retention is how long CloudWatch keeps data points of one minute.
+const retention = 15 * 24 * time.Hour
+
+// metrics holds the samples of AWS/Firehose in sets of one minute. The zero
+// value is ready for use.
+type metrics struct {
+	mu     sync.Mutex // guards series and what it holds
+	series map[seriesKey][]server.Datapoint
+}
+
+type seriesKey struct {
+	streamKey
+	metric string
+}
+
+// add notes a sample. Time never runs backwards here by more than a moment, so
+// that the last set is the one to add to.
+func (m *metrics) add(key seriesKey, now time.Time, value float64) {
+	minute := now.Truncate(time.Minute)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.series == nil {
+		m.series = map[seriesKey][]server.Datapoint{}
+	}
+	points := m.series[key]
+	if n := len(points); n > 0 && !points[n-1].Timestamp.Before(minute) {
+		points[n-1] = merge(points[n-1], sample(minute, value))
+		return
+	}
+	if points == nil {
+		m.pruneLocked(now) // also the series of streams that are long gone
+	}
+	m.series[key] = append(fresh(points, now), sample(minute, value))
+}
+
+func (m *metrics) pruneLocked(now time.Time) {
+	for key, points := range m.series {
+		if points = fresh(points, now); len(points) == 0 {
+			delete(m.series, key)
+		} else {
+			m.series[key] = points
+		}
+	}
+}
+
+// fresh drops the points that are past retention.
+func fresh(points []server.Datapoint, now time.Time) []server.Datapoint {
+	for len(points) > 0 && now.Sub(points[0].Timestamp) > retention {
+		points = points[1:]
+	}
+	return points
+}
+
+func sample(minute time.Time, v float64) server.Datapoint {
+	return server.Datapoint{Timestamp: minute, SampleCount: 1, Sum: v, Minimum: v, Maximum: v}
+}
+
+func merge(a, b server.Datapoint) server.Datapoint {
+	a.SampleCount += b.SampleCount
+	a.Sum += b.Sum
+	a.Minimum = min(a.Minimum, b.Minimum)
+	a.Maximum = max(a.Maximum, b.Maximum)
+	return a
+}
+
+// GetMetricStatistics reads the metrics of one delivery stream: namespace
+// AWS/Firehose, dimension DeliveryStreamName. A sample can be read as soon as
+// it is taken, where AWS publishes once a minute. Points are kept for 15 days
+// and come in order of time; periods are counted from the start's minute.
+func (b *Backend) GetMetricStatistics(_ context.Context, c server.Caller, in *server.GetMetricStatisticsInput) (*server.GetMetricStatisticsOutput, error) {
+	out := &server.GetMetricStatisticsOutput{Label: in.MetricName}
+	stream, ok := in.Dimensions["DeliveryStreamName"]
+	if in.Namespace != "AWS/Firehose" || !ok || len(in.Dimensions) != 1 {
+		return out, nil // as CloudWatch answers for a metric that it has not
+	}
+	key := seriesKey{streamKey{c, stream}, in.MetricName}
+	start := in.Start.Truncate(time.Minute) // CloudWatch rounds it down so
+
+	b.metrics.mu.Lock()
+	defer b.metrics.mu.Unlock()
+	for _, p := range fresh(b.metrics.series[key], time.Now()) {
+		if p.Timestamp.Before(start) || !p.Timestamp.Before(in.End) {
+			continue
+		}
+		p.Timestamp = start.Add(p.Timestamp.Sub(start).Truncate(in.Period))
+		p.Unit = unit(in.MetricName)
+		if n := len(out.Datapoints); n > 0 && out.Datapoints[n-1].Timestamp.Equal(p.Timestamp) {
+			out.Datapoints[n-1] = merge(out.Datapoints[n-1], p)
+		} else {
+			out.Datapoints = append(out.Datapoints, p)
+		}
+	}
+	return out, nil
+}
+
+func unit(metric string) string {
+	switch {
+	case strings.HasSuffix(metric, "Bytes"):
+		return "Bytes"
+	case strings.HasSuffix(metric, ".Latency"):
+		return "Milliseconds"
+	case strings.HasSuffix(metric, ".DataFreshness"):
+		return "Seconds"
+	}
+	return "Count"
+}
+
+func (s *stream) count(metric string, value float64) {
+	s.backend.metrics.add(seriesKey{s.key, metric}, time.Now(), value)
+}
+
+// countCall takes the samples of a put call, whatever came of it.
+func (s *stream) countCall(op string, records [][]byte, took time.Duration) {
+	size := 0
+	for _, r := range records {
+		size += len(r)
+	}
+	s.count(op+".Requests", 1)
+	s.count(op+".Bytes", float64(size))
+	s.count(op+".Latency", float64(took)/float64(time.Millisecond))
+	if op == "PutRecordBatch" {
+		s.count(op+".Records", float64(len(records)))
+	}
+}
+
+// countPut takes the samples of what a put call got in: the Incoming metrics
+// count after throttling, one sample a call.
+func (s *stream) countPut(records, size, throttled int) {
+	if records > 0 {
+		s.count("IncomingPutRequests", 1)
+		s.count("IncomingRecords", float64(records))
+		s.count("IncomingBytes", float64(size))
+	}
+	if throttled > 0 {
+		s.count("ThrottledRecords", float64(throttled))
+	}
+}
+
+// countDelivery takes the samples of a delivery. Bytes are those of the records
+// before compression.
+func (s *stream) countDelivery(b *batch, err error) {
+	s.count("DeliveryToS3.DataFreshness", time.Since(b.since).Seconds())
+	if err != nil {
+		s.count("DeliveryToS3.Success", 0)
+		return
+	}
+	s.count("DeliveryToS3.Success", 1)
+	s.count("DeliveryToS3.Records", float64(len(b.records)))
+	s.count("DeliveryToS3.Bytes", float64(b.bytes))
+}

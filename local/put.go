@@ -1,0 +1,147 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+
+	"github.com/hydrant-go/hydrant/server"
+	"github.com/hydrant-go/hydrant/wire"
+)
+
+// PutRecord stores one record or fails as a whole.
+func (b *Backend) PutRecord(ctx context.Context, c server.Caller, stream string, data []byte) (id string, encrypted bool, err error) {
+	resp, err := b.put(ctx, c, "PutRecord", stream, [][]byte{data})
+	if err != nil {
+		return "", false, err
+	}
+	if len(resp.Entries) == 0 {
+		return "", resp.Encrypted, nil // a fault's doing
+	}
+	e := resp.Entries[0]
+	if e.ErrorCode == "" {
+		return e.RecordID, resp.Encrypted, nil
+	}
+	status := 503
+	if e.ErrorCode == wire.CodeInternalFailure {
+		status = 500
+	}
+	return "", false, &wire.Error{Status: status, Code: e.ErrorCode, Message: e.ErrorMessage}
+}
+
+// PutRecordBatch stores the records that the faults and the quota let in. An
+// error means that none is stored, unless it is server.ErrReset.
+func (b *Backend) PutRecordBatch(ctx context.Context, c server.Caller, stream string, records [][]byte) (wire.PutResponse, error) {
+	return b.put(ctx, c, "PutRecordBatch", stream, records)
+}
+
+func (b *Backend) put(ctx context.Context, c server.Caller, op, name string, records [][]byte) (wire.PutResponse, error) {
+	start := time.Now()
+	fault := b.nextFault(op, len(records))
+	if err := wait(ctx, fault.Delay); err != nil {
+		return wire.PutResponse{}, err
+	}
+	if fault.Reset == ResetBefore {
+		return wire.PutResponse{}, server.ErrReset
+	}
+	s, err := b.lookup(c, name)
+	if err != nil {
+		return wire.PutResponse{}, err
+	}
+	defer func() { s.countCall(op, records, time.Since(start)) }()
+	if fault.Code != "" {
+		if fault.Code == wire.CodeServiceUnavailable {
+			s.count("ThrottledRecords", float64(len(records)))
+		}
+		return wire.PutResponse{}, &wire.Error{Status: cmp.Or(fault.Status, 503), Code: fault.Code, Message: fault.Message}
+	}
+	resp, err := s.put(records, fault.Refuse)
+	if err != nil {
+		return wire.PutResponse{}, err
+	}
+	if fault.Reset == ResetAfter {
+		return wire.PutResponse{}, server.ErrReset
+	}
+	if fault.Answer != nil {
+		fault.Answer(&resp)
+	}
+	return resp, nil
+}
+
+func (b *Backend) nextFault(op string, records int) Fault {
+	b.mu.Lock()
+	faults := b.faults
+	b.mu.Unlock()
+	if faults == nil {
+		return Fault{}
+	}
+	return faults.Next(op, records)
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// put decides on every record and stores the accepted ones. refuse may be nil.
+func (s *stream) put(records [][]byte, refuse func(int) (code, message string)) (wire.PutResponse, error) {
+	resp := wire.PutResponse{Entries: make([]wire.PutEntry, len(records))}
+	ids := newRecordIDs(len(records))
+	var count, size, throttled int
+
+	s.mu.Lock()
+	now := time.Now()
+	if err := s.acceptsLocked(now); err != nil {
+		s.mu.Unlock()
+		return wire.PutResponse{}, err
+	}
+	called := s.meter.call(now)
+	for i, data := range records {
+		e := &resp.Entries[i]
+		if refuse != nil {
+			e.ErrorCode, e.ErrorMessage = refuse(i)
+		}
+		if e.ErrorCode == "" && !(called && s.roomLocked() && s.meter.record(now, len(data))) {
+			e.ErrorCode, e.ErrorMessage = wire.CodeServiceUnavailable, wire.SlowDown
+		}
+		switch e.ErrorCode {
+		case "":
+			e.RecordID = ids[i*recordIDLen:][:recordIDLen]
+			s.addLocked(now, data)
+			count++
+			size += len(data)
+		case wire.CodeServiceUnavailable:
+			throttled++
+		}
+	}
+	s.mu.Unlock()
+
+	resp.FailedPutCount = len(records) - count
+	s.countPut(count, size, throttled)
+	return resp, nil
+}
+
+// recordIDLen is the length that AWS's record ids were seen to have: 168 bytes
+// in base64 without padding.
+const recordIDLen = 168 * 4 / 3
+
+// newRecordIDs returns n ids, one after the other.
+func newRecordIDs(n int) string {
+	raw := make([]byte, 0, n*168)
+	for range n * 168 / 8 {
+		raw = binary.NativeEndian.AppendUint64(raw, rand.Uint64())
+	}
+	return base64.RawStdEncoding.EncodeToString(raw)
+}
