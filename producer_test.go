@@ -37,19 +37,26 @@ type call struct {
 
 // watched notes every put call that comes, and passes the question on.
 type watched struct {
-	mu     sync.Mutex // guards calls
+	mu     sync.Mutex // guards the fields below
 	calls  []call
 	faults local.Faults
+}
+
+func (w *watched) set(faults local.Faults) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = faults
 }
 
 func (w *watched) Next(op string, n int) local.Fault {
 	w.mu.Lock()
 	w.calls = append(w.calls, call{op, n, time.Now()})
+	faults := w.faults
 	w.mu.Unlock()
-	if w.faults == nil {
+	if faults == nil {
 		return local.Fault{}
 	}
-	return w.faults.Next(op, n)
+	return faults.Next(op, n)
 }
 
 func (w *watched) sizes() (sizes []int) {
@@ -338,10 +345,8 @@ func TestBackOffGrowsToTheCapAndResets(t *testing.T) {
 		if longest < time.Second || len(distinct) < 30 {
 			r.Errorf("longest of 40 waits %v, %d distinct", longest, len(distinct))
 		}
-		r.seen.mu.Lock()
-		before := len(r.seen.calls)
-		r.seen.faults = hydranttest.Script(hydranttest.RefuseAll())
-		r.seen.mu.Unlock()
+		before := len(r.seen.sizes())
+		r.seen.set(hydranttest.Script(hydranttest.RefuseAll()))
 		r.put("b")
 		r.flush()
 		if gap := r.seen.calls[before+1].at.Sub(r.seen.calls[before].at); gap > 100*time.Millisecond {
@@ -577,9 +582,7 @@ func TestInFlight(t *testing.T) {
 		if n := len(r.seen.sizes()); n > 8+60 || n < 8+6 {
 			t.Errorf("%d calls in a minute of outage", n)
 		}
-		r.seen.mu.Lock()
-		r.seen.faults = nil
-		r.seen.mu.Unlock()
+		r.seen.set(nil)
 		r.flush()
 		r.stored(lines(4000)...)
 		r.close()
@@ -663,9 +666,7 @@ func TestCloseGivesBackWhatItCouldNotDeliver(t *testing.T) {
 		r := newRig(t, hydrant.Config{MaxBuffer: 1 << 20, InFlight: 2}, nil)
 		r.put("delivered")
 		r.flush()
-		r.seen.mu.Lock()
-		r.seen.faults = hydranttest.Script(hydranttest.Slow(time.Hour), hydranttest.Slow(time.Hour))
-		r.seen.mu.Unlock()
+		r.seen.set(hydranttest.Script(hydranttest.Slow(time.Hour), hydranttest.Slow(time.Hour)))
 		r.put(slices.Repeat([]string{ofSize(100_000)}, 10)...)
 		waiting := make(chan error)
 		go func() { waiting <- r.p.Put(context.Background(), make([]byte, 200_000)) }()

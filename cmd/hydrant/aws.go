@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+)
+
+// aws reads the AWS settings as every SDK does, the flags first.
+func (a *app) aws(ctx context.Context) (aws.Config, error) {
+	options := []func(*config.LoadOptions) error{config.WithAppID("hydrant")}
+	if a.profile != "" {
+		options = append(options, config.WithSharedConfigProfile(a.profile))
+	}
+	if a.region != "" {
+		options = append(options, config.WithRegion(a.region))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("load the AWS settings: %w", err)
+	}
+	if a.endpoint != "" {
+		cfg.BaseEndpoint = aws.String(a.endpoint)
+	}
+	return cfg, nil
+}
+
+func (a *app) firehose(ctx context.Context) (*firehose.Client, error) {
+	cfg, err := a.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return firehose.NewFromConfig(cfg), nil
+}

@@ -1,0 +1,446 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/aws/smithy-go"
+	"github.com/spf13/cobra"
+
+	"github.com/hydrant-go/hydrant"
+	"github.com/hydrant-go/hydrant/admin"
+	"github.com/hydrant-go/hydrant/internal/ui"
+	"github.com/hydrant-go/hydrant/source"
+	"github.com/hydrant-go/hydrant/wire"
+)
+
+const defaultDeadLetter = "hydrant-dead-letter.ndjson"
+
+type sendOptions struct {
+	format      string
+	deadLetter  string
+	skip        int64
+	drain       time.Duration
+	inFlight    int
+	maxAttempts int
+	asIs        bool
+}
+
+func (a *app) send() *cobra.Command {
+	var o sendOptions
+	cmd := &cobra.Command{
+		Use:   "send STREAM [FILE...|-]",
+		Short: "Send files or standard input to a delivery stream by PutRecordBatch",
+		Long: `Send files or standard input to a delivery stream by PutRecordBatch: every line of
+a text or NDJSON file, every element of a JSON array. gzip and zstd inputs are
+decompressed. Memory stays the same whatever the size of the input.
+
+Refused records are sent again, with exponential back-off, until they are stored.
+Those that cannot be delivered are appended to the dead letter file with the reason.
+An interrupt stops the reading, sends what was accepted, and tells how to go on.
+
+Exit codes: 0 all delivered, 3 some records in the dead letter, 4 gave up before
+all was sent, 130 interrupted.`,
+		Example: `  hydrant send my-stream events.ndjson
+  tail -F app.log | hydrant send my-stream`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runSend(cmd.Context(), args[0], args[1:], o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "auto", "auto, lines, ndjson or json (an array)")
+	f.StringVar(&o.deadLetter, "dead-letter", defaultDeadLetter, "file for records that can't be delivered")
+	f.Int64Var(&o.skip, "skip", 0, "pass over this many records at the start, to go on where a run has stopped")
+	f.DurationVar(&o.drain, "drain-timeout", 30*time.Second, "after an interrupt, how long to try to send what was accepted")
+	f.IntVar(&o.inFlight, "in-flight", 4, "most calls under way at once")
+	f.IntVar(&o.maxAttempts, "max-attempts", 0, "send a record at most this often before it goes to the dead letter (0: no limit)")
+	f.BoolVar(&o.asIs, "no-delimiter", false, "send records as they are, without adding a newline")
+	return cmd
+}
+
+// sending is one run of send.
+type sending struct {
+	app      *app
+	options  sendOptions
+	stream   string
+	producer *hydrant.Producer
+	dead     *hydrant.DeadLetterFile
+
+	read    atomic.Int64 // bytes of the inputs read
+	records int64        // records taken from the inputs, the skipped ones included
+	bad     int64        // records that the format's reader refused; in the dead letter
+	left    int64        // records that close could not send; in the dead letter
+	where   position     // of the last record taken
+
+	refused atomic.Pointer[hydrant.DeadError] // a refusal that every further record would meet
+}
+
+type position struct {
+	input string
+	line  int64
+}
+
+func (a *app) runSend(ctx context.Context, stream string, files []string, o sendOptions) error {
+	format, err := source.ParseFormat(o.format)
+	if err != nil {
+		return usageError("--format: %w", err)
+	}
+	if o.skip < 0 || o.drain < 0 {
+		return usageError("--skip and --drain-timeout must not be negative")
+	}
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	total, err := sizeOf(files)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.aws(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.preflight(ctx, cfg, stream); err != nil {
+		return err
+	}
+	s := &sending{app: a, options: o, stream: stream, dead: hydrant.NewDeadLetterFile(o.deadLetter)}
+	s.producer, err = hydrant.New(ctx, hydrant.Config{
+		Stream: stream, AWS: &cfg, DeadLetter: s.dead, Logger: a.log,
+		InFlight: o.inFlight, MaxAttempts: o.maxAttempts, NoDelimiter: o.asIs,
+	})
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	progress := ui.NewProgress(a.stderr, total, s.snapshot)
+	progress.Start()
+	readErr := s.readAll(ctx, files, format)
+	closeErr := s.close(ctx)
+	progress.Stop()
+	if err := s.show(time.Since(started)); err != nil {
+		return err
+	}
+	return s.verdict(ctx, readErr, closeErr)
+}
+
+// sizeOf is the size of all inputs together, 0 where it can't be known. It finds
+// out before anything is sent whether every file can be read.
+func sizeOf(files []string) (total int64, err error) {
+	known := true
+	for _, name := range files {
+		if name == "-" {
+			known = false
+			continue
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return 0, err
+		}
+		info, err := f.Stat()
+		f.Close()
+		switch {
+		case err != nil:
+			return 0, err
+		case info.IsDir():
+			return 0, fmt.Errorf("%s is a folder\nhint: name the files in it", name)
+		case !info.Mode().IsRegular():
+			known = false
+		}
+		total += info.Size()
+	}
+	if !known {
+		return 0, nil
+	}
+	return total, nil
+}
+
+// preflight looks whether the stream is there and takes records, before
+// anything is read. A caller who may put but not describe is let through.
+func (a *app) preflight(ctx context.Context, cfg aws.Config, stream string) error {
+	if err := wire.CheckStreamName(stream); err != nil {
+		return usageError("%w", err)
+	}
+	d, err := admin.Describe(ctx, firehose.NewFromConfig(cfg), stream)
+	if apiErr, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(apiErr.ErrorCode(), "AccessDenied") {
+		a.log.Info("may not describe the stream; sending without", "stream", stream)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if d.DeliveryStreamStatus != types.DeliveryStreamStatusActive {
+		return fmt.Errorf("delivery stream %s is %s, it must be ACTIVE to take records", stream, d.DeliveryStreamStatus)
+	}
+	return nil
+}
+
+func (s *sending) readAll(ctx context.Context, files []string, format source.Format) error {
+	for _, name := range files {
+		if err := s.readInput(ctx, name, format); err != nil {
+			return fmt.Errorf("%s: %w", inputName(name), err)
+		}
+		if s.stopped(ctx) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func inputName(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
+}
+
+func (s *sending) stopped(ctx context.Context) bool {
+	return ctx.Err() != nil || s.refused.Load() != nil
+}
+
+func (s *sending) readInput(ctx context.Context, name string, format source.Format) error {
+	var in io.Reader = &interruptible{ctx: ctx, r: s.app.stdin, done: make(chan chunk, 1)}
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	for rec, err := range source.NewReader(&counter{in, &s.read}, format).Records() {
+		// An interrupt comes first: it may have cut the record short.
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.take(ctx, name, rec); err != nil || s.stopped(ctx) {
+			return ignoreCancel(ctx, err)
+		}
+	}
+	return nil
+}
+
+// ignoreCancel leaves out the error that an interrupt itself causes.
+func ignoreCancel(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// take hands one record to the producer, or to the dead letter when the reader
+// found it bad. s.records and s.where count it only once it is in good hands.
+func (s *sending) take(ctx context.Context, name string, rec source.Record) error {
+	switch {
+	case s.records < s.options.skip:
+	case rec.Err != nil:
+		if err := s.bury(ctx, name, rec); err != nil {
+			return err
+		}
+	default:
+		if err := s.producer.PutFunc(ctx, rec.Data, s.settled); err != nil {
+			return err
+		}
+	}
+	s.records++
+	s.where = position{name, rec.Line}
+	return nil
+}
+
+// codeBadRecord is the dead letter's code of a record that is not of its
+// input's format.
+const codeBadRecord = "BadRecord"
+
+func (s *sending) bury(ctx context.Context, name string, rec source.Record) error {
+	now := time.Now()
+	s.app.log.Error("bad record", "input", inputName(name), "line", rec.Line, "error", rec.Err.Error())
+	err := s.dead.Write(ctx, []hydrant.DeadRecord{{
+		Stream: s.stream, Data: rec.Data, Code: codeBadRecord, First: now, Last: now,
+		Message: fmt.Sprintf("%s, line %d: %v", inputName(name), rec.Line, rec.Err),
+	}})
+	if err == nil {
+		s.bad++
+	}
+	return err
+}
+
+// settled watches for a refusal that no later record would escape, such as a
+// deleted stream or a permission taken away: reading on would only fill the
+// dead letter.
+func (s *sending) settled(ack hydrant.Ack) {
+	dead, ok := errors.AsType[*hydrant.DeadError](ack.Err)
+	if !ok || dead.Code == hydrant.CodeRecordTooLarge {
+		return
+	}
+	if class, _ := wire.Classify(dead.Code, dead.Message, 400); class == wire.Refuse {
+		s.refused.CompareAndSwap(nil, dead)
+	}
+}
+
+// close sends what was accepted. After an interrupt it has a time limit, and
+// what could not be sent goes to the dead letter, so that it is not lost.
+func (s *sending) close(ctx context.Context) error {
+	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if pending := s.producer.Stats().Pending; pending > 0 {
+			s.app.tell("\ninterrupted: sending the %s records accepted so far (at most %v; a second interrupt stops at once)",
+				ui.Count(pending), s.options.drain)
+		}
+		time.AfterFunc(s.options.drain, cancel)
+	})()
+	err := s.producer.Close(drain)
+	left, ok := errors.AsType[*hydrant.UndeliveredError](err)
+	if !ok {
+		return errors.Join(err, s.dead.Close())
+	}
+	for i := range left.Records {
+		if left.Records[i].Message == "" {
+			left.Records[i].Message = "interrupted before it was sent"
+		}
+	}
+	if werr := s.dead.Write(context.Background(), left.Records); werr != nil {
+		return fmt.Errorf("%d records are LOST, as neither Firehose nor the dead letter took them: %w", len(left.Records), werr)
+	}
+	s.left = int64(len(left.Records))
+	return errors.Join(err, s.dead.Close())
+}
+
+func (s *sending) snapshot() ui.Snapshot {
+	st := s.producer.Stats()
+	snap := ui.Snapshot{Bytes: s.read.Load(), Records: st.Delivered}
+	if st.LastFailure != "" && st.Pending > 0 {
+		snap.Note = "retrying: " + st.LastFailure
+	}
+	return snap
+}
+
+// summary is the result of send.
+type summary struct {
+	Stream string `json:"stream"`
+	Read   int64  `json:"read"` // records taken from the inputs, without those skipped
+	hydrant.Stats
+	Bad        int64   `json:"bad"` // of DeadLettered: not of the input's format
+	DeadLetter string  `json:"dead_letter,omitempty"`
+	Seconds    float64 `json:"seconds"`
+}
+
+func (s *sending) show(took time.Duration) error {
+	sum := summary{
+		Stream: s.stream, Read: max(0, s.records-s.options.skip), Stats: s.producer.Stats(),
+		Bad: s.bad, Seconds: took.Seconds(),
+	}
+	sum.DeadLettered, sum.Pending = s.inDeadLetter(), sum.Pending-s.left
+	if s.inDeadLetter() > 0 {
+		sum.DeadLetter = s.options.deadLetter
+	}
+	if s.app.json {
+		return s.app.printJSON(sum)
+	}
+	t := ui.NewTable(s.app.stdout)
+	t.Row("delivered", ui.Count(sum.Delivered)+" records", ui.Bytes(sum.DeliveredBytes)+" raw, "+ui.Bytes(sum.BilledBytes)+" billed")
+	t.Row("calls", ui.Count(sum.Calls), ui.Count(sum.FailedCalls)+" failed")
+	t.Row("refused", ui.Count(sum.Refused), ui.Count(sum.Retries)+" sent again")
+	if sum.MaybeDuplicate > 0 {
+		t.Row("maybe twice", ui.Count(sum.MaybeDuplicate), "their first call got no answer")
+	}
+	if n := s.inDeadLetter(); n > 0 {
+		t.Row("dead letter", ui.Count(n), s.options.deadLetter)
+	}
+	t.Row("time", ui.Duration(took), ui.Rate(sum.DeliveredBytes, took))
+	return t.Flush()
+}
+
+// inDeadLetter counts the records in the dead letter, once close is over.
+func (s *sending) inDeadLetter() int64 {
+	return s.producer.Stats().DeadLettered + s.bad + s.left
+}
+
+// verdict is the command's end: nil, or an error with its exit code.
+func (s *sending) verdict(ctx context.Context, readErr, closeErr error) error {
+	if closeErr != nil {
+		if _, ok := errors.AsType[*hydrant.UndeliveredError](closeErr); !ok {
+			return &exitError{exitGaveUp, closeErr}
+		}
+	}
+	if dead := s.refused.Load(); dead != nil {
+		return &exitError{exitGaveUp, fmt.Errorf("stopped reading %s, as Firehose refuses every record: %w%s",
+			s.position(), &wire.Error{Status: 400, Code: dead.Code, Message: dead.Message}, s.howToGoOn())}
+	}
+	if ctx.Err() != nil {
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted %s%s", s.position(), s.howToGoOn())}
+	}
+	if readErr != nil {
+		return &exitError{exitGaveUp, fmt.Errorf("stopped reading %s: %w%s", s.position(), readErr, s.howToGoOn())}
+	}
+	if n := s.inDeadLetter(); n > 0 {
+		return &exitError{exitDeadLetter, fmt.Errorf("%d records are in the dead letter\nhint: %s has each with its reason", n, s.options.deadLetter)}
+	}
+	return nil
+}
+
+func (s *sending) position() string {
+	if s.records == 0 {
+		return "before the first record"
+	}
+	return fmt.Sprintf("after record %d (%s, line %d)", s.records, inputName(s.where.input), s.where.line)
+}
+
+func (s *sending) howToGoOn() string {
+	text := fmt.Sprintf("\nhint: the same command with --skip %d goes on from there", s.records)
+	if n := s.inDeadLetter(); n > 0 {
+		text += fmt.Sprintf("\n      %d records accepted before are in %s", n, s.options.deadLetter)
+	}
+	return text
+}
+
+// counter counts what is read.
+type counter struct {
+	r    io.Reader
+	read *atomic.Int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+// interruptible ends a read of a terminal or a pipe when ctx does, though the
+// system's own read goes on waiting until the process ends.
+type interruptible struct {
+	ctx  context.Context
+	r    io.Reader
+	buf  [64 << 10]byte
+	done chan chunk
+}
+
+type chunk struct {
+	n   int
+	err error
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	size := min(len(p), len(i.buf))
+	go func() {
+		n, err := i.r.Read(i.buf[:size])
+		i.done <- chunk{n, err}
+	}()
+	select {
+	case c := <-i.done:
+		return copy(p, i.buf[:c.n]), c.err
+	case <-i.ctx.Done():
+		return 0, i.ctx.Err()
+	}
+}
