@@ -162,8 +162,7 @@ func (p *Producer) accept(data []byte, weight int64, ack func(Ack)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		p.room.Release(weight)
-		return ErrClosed
+		return ErrClosed // the room taken is of no more use to anybody
 	}
 	p.stats.Accepted++
 	p.stats.Pending++

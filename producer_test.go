@@ -423,6 +423,36 @@ func TestPoisonIsBisected(t *testing.T) {
 	})
 }
 
+// A half of a poisoned call that fails for another reason stays by itself, and
+// comes back from Close when that comes first.
+func TestSuspectsStayApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fh := hydranttest.Start(t, hydranttest.Options{})
+		cfg := fh.AWSConfig()
+		cfg.HTTPClient = &picky{HTTPClient: cfg.HTTPClient, poison: wire.AppendPutRecord(nil, stream, []byte("poison\n"))}
+		r := newRig(t, hydrant.Config{AWS: &cfg, InFlight: 1, BackoffBase: time.Second, BackoffCap: time.Second}, nil)
+		r.fh = fh
+		fh.CreateStream(stream)
+		seen := &watched{faults: hydranttest.Always(hydranttest.Fail(503, wire.CodeServiceUnavailable, wire.SlowDown))}
+		fh.SetFaults(seen)
+		r.put("a", "b", "poison", "d")
+		time.Sleep(time.Minute)
+		r.put("e", "f")
+		time.Sleep(time.Minute)
+		for _, size := range seen.sizes() {
+			if size > 2 {
+				t.Fatalf("a call of %d records, more than the halves' 2 and 1", size)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		left, ok := errors.AsType[*hydrant.UndeliveredError](r.p.Close(ctx))
+		if !ok || len(left.Records)+len(r.dead.records) != 6 {
+			t.Errorf("Close: %v; %d dead", left, len(r.dead.records))
+		}
+	})
+}
+
 // picky stands for a service that refuses a whole call for one record in it.
 type picky struct {
 	aws.HTTPClient
@@ -463,15 +493,17 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	})
-	t.Run("exactly 4 MiB in a call", func(t *testing.T) {
-		inBubble(t, hydrant.Config{InFlight: 1}, nil, func(r *rig) {
-			r.put(slices.Repeat([]string{ofSize(1 << 19)}, 8)...)
-			r.put("x")
-			r.flush()
-			if diff := gocmp.Diff([]int{8, 1}, r.seen.sizes()); diff != "" {
-				r.Error(diff)
-			}
-		})
+	t.Run("4 MiB and one byte more", func(t *testing.T) {
+		for last, want := range map[string][]int{"": {9}, "x": {8, 1}} {
+			inBubble(t, hydrant.Config{InFlight: 1}, nil, func(r *rig) {
+				r.put(slices.Repeat([]string{ofSize(1 << 19)}, 7)...)
+				r.put(ofSize(1<<19-1), last) // with its newline the last byte, or one too many
+				r.flush()
+				if diff := gocmp.Diff(want, r.seen.sizes()); diff != "" {
+					r.Error(diff)
+				}
+			})
+		}
 	})
 	t.Run("1,024,000 and 1,024,001 bytes", func(t *testing.T) {
 		inBubble(t, hydrant.Config{}, nil, func(r *rig) {
@@ -543,6 +575,45 @@ func TestLinger(t *testing.T) {
 			r.Errorf("calls: %+v", r.seen.calls)
 		}
 	})
+}
+
+// A call is full by bytes as well as by records.
+func TestFullByBytesWaitsForNobody(t *testing.T) {
+	inBubble(t, hydrant.Config{Linger: time.Hour}, nil, func(r *rig) {
+		r.put(slices.Repeat([]string{ofSize(1 << 19)}, 8)...)
+		synctest.Wait()
+		if diff := gocmp.Diff([]int{8}, r.seen.sizes()); diff != "" {
+			r.Error(diff)
+		}
+	})
+}
+
+// Once maybe a duplicate, always one, whatever comes later.
+func TestMaybeDuplicateSticks(t *testing.T) {
+	inBubble(t, hydrant.Config{}, []local.Fault{hydranttest.ResetAfter(), hydranttest.RefuseAll()}, func(r *rig) {
+		r.put("a")
+		r.flush()
+		r.stored("a\n", "a\n")
+		if s := r.p.Stats(); s.MaybeDuplicate != 1 || !r.acks.list[0].MaybeDuplicate || r.acks.list[0].Attempts != 3 {
+			r.Errorf("%+v, %+v", s, r.acks.list[0])
+		}
+	})
+}
+
+// Calls that were under way together and fail together are one failure: the next
+// wait is that of a first one.
+func TestCallsThatFailTogetherRaiseTheBackOffOnce(t *testing.T) {
+	fault := hydranttest.RefuseAll()
+	fault.Delay = time.Second
+	for range 20 {
+		inBubble(t, hydrant.Config{InFlight: 8}, slices.Repeat([]local.Fault{fault}, 8), func(r *rig) {
+			r.put(lines(4000)...)
+			r.flush()
+			if gap := r.seen.calls[8].at.Sub(r.seen.calls[7].at) - time.Second; gap > 100*time.Millisecond {
+				r.Errorf("the wait after 8 calls that failed together is %v, at most 100ms", gap)
+			}
+		})
+	}
 }
 
 func TestPutRecordForEveryRecord(t *testing.T) {
@@ -692,6 +763,23 @@ func TestCloseGivesBackWhatItCouldNotDeliver(t *testing.T) {
 		if s := r.p.Stats(); s.Pending != 10 {
 			t.Errorf("%+v", s)
 		}
+	})
+}
+
+// A dead letter that can't be written keeps its records with the producer, and
+// Close gives them back.
+func TestCloseGivesBackWhatTheDeadLetterDidNotTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, hydrant.Config{}, nil)
+		r.dead.fails = 1 << 30
+		r.put(ofSize(2_000_000))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		left, ok := errors.AsType[*hydrant.UndeliveredError](r.p.Close(ctx))
+		if !ok || len(left.Records) != 1 || left.Records[0].Code != hydrant.CodeRecordTooLarge {
+			t.Errorf("Close: %+v", left)
+		}
+		r.balanced()
 	})
 }
 
