@@ -1,0 +1,202 @@
+// Package admin is the control side of AWS for Hydrant, through the AWS SDK: delivery
+// streams, the CloudWatch metrics of a stream, and the objects that it delivers.
+// Every listing is an iterator that pages by itself.
+//
+// Control calls are rare and idempotent to repeat, so their retries are left to
+// the SDK; puts are not made here.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+)
+
+// Lister is the SDK's call that lists streams.
+type Lister interface {
+	ListDeliveryStreams(context.Context, *firehose.ListDeliveryStreamsInput, ...func(*firehose.Options)) (*firehose.ListDeliveryStreamsOutput, error)
+}
+
+// Describer is the SDK's call that describes a stream.
+type Describer interface {
+	DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error)
+}
+
+// Creator is the SDK's call that creates a stream.
+type Creator interface {
+	CreateDeliveryStream(context.Context, *firehose.CreateDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.CreateDeliveryStreamOutput, error)
+}
+
+// Deleter is the SDK's call that deletes a stream.
+type Deleter interface {
+	DeleteDeliveryStream(context.Context, *firehose.DeleteDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DeleteDeliveryStreamOutput, error)
+}
+
+// Streams yields the names of all delivery streams of the account and region, in
+// alphabetical order. The API has no token and the SDK no paginator: the next
+// page starts after the last name. An error ends the sequence.
+func Streams(ctx context.Context, c Lister) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var after *string
+		for {
+			page, err := c.ListDeliveryStreams(ctx, &firehose.ListDeliveryStreamsInput{
+				ExclusiveStartDeliveryStreamName: after, Limit: aws.Int32(100), // the default is 10
+			})
+			if err != nil {
+				yield("", fmt.Errorf("list delivery streams: %w", err))
+				return
+			}
+			for _, name := range page.DeliveryStreamNames {
+				if !yield(name, nil) {
+					return
+				}
+				after = &name
+			}
+			// An empty page has no name to go on after, whatever it says of more.
+			if !aws.ToBool(page.HasMoreDeliveryStreams) || len(page.DeliveryStreamNames) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// Describe returns a stream's state and settings.
+func Describe(ctx context.Context, c Describer, name string) (*types.DeliveryStreamDescription, error) {
+	out, err := c.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &name})
+	if err != nil {
+		return nil, fmt.Errorf("describe delivery stream %s: %w", name, err)
+	}
+	return out.DeliveryStreamDescription, nil
+}
+
+// StreamSpec is a stream to create, with an S3 bucket as its destination. Name,
+// BucketARN and RoleARN are required; an empty string is the service's default.
+type StreamSpec struct {
+	Name, BucketARN, RoleARN  string
+	Prefix, ErrorOutputPrefix string
+	Compression               string // UNCOMPRESSED (the default), GZIP, ZIP, Snappy or HADOOP_SNAPPY
+	FileExtension, TimeZone   string
+	// BufferMiB (1 to 128) and IntervalSeconds (0 to 900) are the buffering
+	// hints; negative is the service's default, 5 MiB and 300 s.
+	BufferMiB, IntervalSeconds int
+}
+
+// Create asks for a stream and returns its ARN. The stream takes records once it
+// is active, see [WaitActive].
+func Create(ctx context.Context, c Creator, spec StreamSpec) (arn string, err error) {
+	out, err := c.CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{
+		DeliveryStreamName:                 &spec.Name,
+		DeliveryStreamType:                 types.DeliveryStreamTypeDirectPut,
+		ExtendedS3DestinationConfiguration: spec.destination(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("create delivery stream %s: %w", spec.Name, err)
+	}
+	return aws.ToString(out.DeliveryStreamARN), nil
+}
+
+func (s *StreamSpec) destination() *types.ExtendedS3DestinationConfiguration {
+	d := &types.ExtendedS3DestinationConfiguration{
+		BucketARN: &s.BucketARN, RoleARN: &s.RoleARN,
+		Prefix: unlessEmpty(s.Prefix), ErrorOutputPrefix: unlessEmpty(s.ErrorOutputPrefix),
+		CompressionFormat: types.CompressionFormat(s.Compression),
+		FileExtension:     unlessEmpty(s.FileExtension), CustomTimeZone: unlessEmpty(s.TimeZone),
+	}
+	if s.BufferMiB >= 0 || s.IntervalSeconds >= 0 {
+		hints := &types.BufferingHints{SizeInMBs: aws.Int32(5), IntervalInSeconds: aws.Int32(300)} // the service wants both
+		if s.BufferMiB >= 0 {
+			hints.SizeInMBs = aws.Int32(int32(s.BufferMiB))
+		}
+		if s.IntervalSeconds >= 0 {
+			hints.IntervalInSeconds = aws.Int32(int32(s.IntervalSeconds))
+		}
+		d.BufferingHints = hints
+	}
+	return d
+}
+
+func unlessEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// WaitActive waits until a stream takes records, which is a minute or so after
+// its creation. A stream that could not be created is an error with AWS's reason.
+func WaitActive(ctx context.Context, c Describer, name string) (*types.DeliveryStreamDescription, error) {
+	for attempt := 0; ; attempt++ {
+		d, err := Describe(ctx, c, name)
+		if err != nil {
+			return nil, err
+		}
+		switch d.DeliveryStreamStatus {
+		case types.DeliveryStreamStatusActive:
+			return d, nil
+		case types.DeliveryStreamStatusCreating:
+		default:
+			return nil, failed(d)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return nil, fmt.Errorf("wait until delivery stream %s is active: %w", name, err)
+		}
+	}
+}
+
+func failed(d *types.DeliveryStreamDescription) error {
+	err := fmt.Errorf("delivery stream %s is %s", aws.ToString(d.DeliveryStreamName), d.DeliveryStreamStatus)
+	if f := d.FailureDescription; f != nil {
+		err = fmt.Errorf("%w: %s: %s", err, f.Type, aws.ToString(f.Details))
+	}
+	return err
+}
+
+// Delete asks for a stream's end; what it has buffered is discarded. With force
+// it is deleted even if Firehose cannot retire its grant for a KMS key.
+func Delete(ctx context.Context, c Deleter, name string, force bool) error {
+	_, err := c.DeleteDeliveryStream(ctx, &firehose.DeleteDeliveryStreamInput{DeliveryStreamName: &name, AllowForceDelete: &force})
+	if err != nil {
+		return fmt.Errorf("delete delivery stream %s: %w", name, err)
+	}
+	return nil
+}
+
+// WaitDeleted waits until a stream is gone, which can take minutes.
+func WaitDeleted(ctx context.Context, c Describer, name string) error {
+	for attempt := 0; ; attempt++ {
+		d, err := Describe(ctx, c, name)
+		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if d.DeliveryStreamStatus == types.DeliveryStreamStatusDeletingFailed {
+			return failed(d)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return fmt.Errorf("wait until delivery stream %s is deleted: %w", name, err)
+		}
+	}
+}
+
+// pause waits between two looks: from half a second up to ten, a random half of
+// it, as an account has five control calls a second.
+func pause(ctx context.Context, attempt int) error {
+	most := min(10*time.Second, 500*time.Millisecond<<min(attempt, 5))
+	timer := time.NewTimer(most/2 + rand.N(most/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

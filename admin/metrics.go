@@ -1,0 +1,53 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+)
+
+// MetricReader is the SDK's call that reads a metric.
+type MetricReader interface {
+	GetMetricStatistics(context.Context, *cloudwatch.GetMetricStatisticsInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricStatisticsOutput, error)
+}
+
+// MetricSum is the sum of a stream's metric, such as IncomingRecords, over
+// [from, to). Both are widened to whole periods: a minute for the last 15 days,
+// five for the last 63, an hour before, as CloudWatch keeps them no finer. A
+// call returns at most 1,440 datapoints, so a long time takes several. AWS
+// publishes a minute's figures a minute or more after its end.
+func MetricSum(ctx context.Context, c MetricReader, stream, metric string, from, to time.Time) (float64, error) {
+	const day = 24 * time.Hour
+	period := time.Minute
+	switch age := time.Since(from); {
+	case age > 63*day:
+		period = time.Hour
+	case age > 15*day:
+		period = 5 * time.Minute
+	}
+	var sum float64
+	for start := from.Truncate(period); start.Before(to); {
+		end := start.Add(1440 * period)
+		if whole := to.Add(period - 1).Truncate(period); whole.Before(end) {
+			end = whole
+		}
+		out, err := c.GetMetricStatistics(ctx, &cloudwatch.GetMetricStatisticsInput{
+			Namespace: aws.String("AWS/Firehose"), MetricName: &metric,
+			Dimensions: []types.Dimension{{Name: aws.String("DeliveryStreamName"), Value: &stream}},
+			StartTime:  &start, EndTime: &end, Period: aws.Int32(int32(period / time.Second)),
+			Statistics: []types.Statistic{types.StatisticSum},
+		})
+		if err != nil {
+			return 0, fmt.Errorf("read metric %s of %s: %w", metric, stream, err)
+		}
+		for _, p := range out.Datapoints {
+			sum += aws.ToFloat64(p.Sum)
+		}
+		start = end
+	}
+	return sum, nil
+}

@@ -1,0 +1,79 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/klauspost/compress/gzip"
+)
+
+// Object is a delivered object.
+type Object struct {
+	Key          string
+	Size         int64 // bytes, as stored
+	LastModified time.Time
+}
+
+// Objects yields the objects of a bucket whose keys begin with prefix, in
+// alphabetical order. An error ends the sequence.
+func Objects(ctx context.Context, c s3.ListObjectsV2APIClient, bucket, prefix string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(Object{}, fmt.Errorf("list s3://%s/%s: %w", bucket, prefix, err))
+				return
+			}
+			for _, o := range page.Contents {
+				if !yield(Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), LastModified: aws.ToTime(o.LastModified)}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ObjectReader is the SDK's call that reads an object.
+type ObjectReader interface {
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+}
+
+// ReadObject opens an object, decompressed if it is gzip. That is told by its
+// first bytes: neither key nor header says it for sure, as a stream may set its
+// own file extension and the HTTP client may have decompressed already. The
+// caller closes it.
+func ReadObject(ctx context.Context, c ObjectReader, bucket, key string) (io.ReadCloser, error) {
+	out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, fmt.Errorf("read s3://%s/%s: %w", bucket, key, err)
+	}
+	in := bufio.NewReader(out.Body)
+	magic, err := in.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		out.Body.Close()
+		return nil, fmt.Errorf("read s3://%s/%s: %w", bucket, key, err)
+	}
+	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return body{in, out.Body}, nil
+	}
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		out.Body.Close()
+		return nil, fmt.Errorf("decompress s3://%s/%s: %w", bucket, key, err)
+	}
+	return body{z, out.Body}, nil
+}
+
+type body struct {
+	io.Reader
+	io.Closer
+}
