@@ -43,7 +43,7 @@ ends it.`,
 		Example: `  hydrant local
   hydrant local --quota-records 1000 --fault-refuse 0.2`,
 		Args: arguments(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runLocal(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runLocal(cmd.Context(), &o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", "127.0.0.1:4573", "address to listen on; port 0 takes a free one")
@@ -79,7 +79,7 @@ func (o *localOptions) check() (map[string]string, error) {
 	return map[string]string{key: secret}, nil
 }
 
-func (a *app) runLocal(ctx context.Context, o localOptions) error {
+func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 	keys, err := o.check()
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func shutDown(srv *http.Server, backend *local.Backend) error {
 	return errors.Join(srv.Shutdown(ctx), backend.Close(ctx))
 }
 
-func (a *app) showLocal(url string, o localOptions, region string) error {
+func (a *app) showLocal(url string, o *localOptions, region string) error {
 	dir, err := filepath.Abs(o.dir)
 	if err != nil {
 		return err

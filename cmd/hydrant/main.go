@@ -108,6 +108,8 @@ Start with:  hydrant scenario
 Settings come from where the AWS SDK looks for them: AWS_PROFILE, AWS_REGION,
 AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
 		Version:       version(),
+		Args:          cobra.ArbitraryArgs,
+		RunE:          verbsOnly,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -147,10 +149,15 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // verbsOnly is the RunE of a command that only groups others.
 func verbsOnly(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError("%s has no verb %q\nhint: hydrant %s --help lists them", cmd.CommandPath(), args[0], cmd.Name())
+	if len(args) == 0 {
+		return cmd.Help()
 	}
-	return cmd.Help()
+	hint := cmd.CommandPath() + " --help lists the verbs"
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usageError("%s has no verb %q\nhint: %s", cmd.CommandPath(), args[0], hint)
 }
 
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {

@@ -28,6 +28,9 @@ that pass are tried again, with exponential back-off, until --timeout.`,
   hydrant put my-stream < event.json`,
 		Args: arguments(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := wire.CheckStreamName(args[0]); err != nil {
+				return usageError("%w", err)
+			}
 			if timeout <= 0 {
 				return usageError("--timeout is %v, it must be more than 0", timeout)
 			}

@@ -16,6 +16,7 @@ func (a *app) streams() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "streams",
 		Short: "List, describe, create and delete delivery streams",
+		Args:  cobra.ArbitraryArgs,
 		RunE:  verbsOnly,
 	}
 	cmd.AddCommand(a.streamsList(), a.streamsDescribe(), a.streamsCreate(), a.streamsDelete())
@@ -163,6 +164,9 @@ func (a *app) streamsCreate() *cobra.Command {
       --role-arn arn:aws:iam::123456789012:role/firehose-delivery --compression GZIP`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if spec.BucketARN == "" || spec.RoleARN == "" {
+				return usageError("a delivery stream needs a bucket and a role\nhint: give --bucket-arn and --role-arn")
+			}
 			client, err := a.firehose(cmd.Context())
 			if err != nil {
 				return err
@@ -197,11 +201,6 @@ func (a *app) streamsCreate() *cobra.Command {
 	f.StringVar(&spec.FileExtension, "file-extension", "", "suffix of object keys instead of the compression's own, such as .ndjson.gz")
 	f.StringVar(&spec.TimeZone, "time-zone", "", "IANA time zone of the times in keys (default UTC)")
 	f.BoolVar(&noWait, "no-wait", false, "do not wait until the stream is active")
-	for _, required := range []string{"bucket-arn", "role-arn"} {
-		if err := cmd.MarkFlagRequired(required); err != nil {
-			panic(err) // the flag is defined above
-		}
-	}
 	f.Lookup("buffer-mib").DefValue, f.Lookup("interval-seconds").DefValue = "", ""
 	return cmd
 }
