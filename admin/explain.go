@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -105,7 +106,7 @@ func hintForNoAnswer(err error, text string) string {
 	case strings.Contains(text, "failed to get shared config profile"):
 		return "the profiles are in ~/.aws/config and ~/.aws/credentials; check --profile and AWS_PROFILE"
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
+	if _, ok := errors.AsType[*url.Error](err); ok { // what every failed HTTP exchange is
 		return "the endpoint can't be reached: check the network, the region and AWS_ENDPOINT_URL_FIREHOSE"
 	}
 	return ""

@@ -91,6 +91,9 @@ type position struct {
 }
 
 func (a *app) runSend(ctx context.Context, stream string, files []string, o sendOptions) error {
+	if err := wire.CheckStreamName(stream); err != nil {
+		return usageError("%w", err)
+	}
 	format, err := source.ParseFormat(o.format)
 	if err != nil {
 		return usageError("--format: %w", err)
@@ -166,9 +169,6 @@ func sizeOf(files []string) (total int64, err error) {
 // preflight looks whether the stream is there and takes records, before
 // anything is read. A caller who may put but not describe is let through.
 func (a *app) preflight(ctx context.Context, cfg aws.Config, stream string) error {
-	if err := wire.CheckStreamName(stream); err != nil {
-		return usageError("%w", err)
-	}
 	d, err := admin.Describe(ctx, firehose.NewFromConfig(cfg), stream)
 	if apiErr, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(apiErr.ErrorCode(), "AccessDenied") {
 		a.log.Info("may not describe the stream; sending without", "stream", stream)
