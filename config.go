@@ -169,7 +169,7 @@ func (c *Config) connect(ctx context.Context) (renew func(), err error) {
 	if _, err := c.AWS.Credentials.Retrieve(ctx); err != nil {
 		return nil, fmt.Errorf("hydrant: get AWS credentials: %w", err)
 	}
-	c.Client = firehose.NewFromConfig(*c.AWS)
+	c.Client = firehose.NewFromConfig(*c.AWS, func(o *firehose.Options) { o.HTTPClient = &bodyKeeper{o.HTTPClient} })
 	if cache, ok := c.AWS.Credentials.(interface{ Invalidate() }); ok {
 		return cache.Invalidate, nil
 	}

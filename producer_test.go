@@ -967,6 +967,35 @@ func randomFaults(t *testing.T, seed uint64) {
 	}
 }
 
+// hasty answers before it has read the request, as a near and busy service may.
+type hasty struct{ body io.Reader }
+
+func (h *hasty) Do(req *http.Request) (*http.Response, error) {
+	h.body = req.Body
+	answer := `{"FailedPutCount":0,"RequestResponses":[{"RecordId":"1"}]}`
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: req}, nil
+}
+
+// The SDK closes its request's body once an answer begins; net/http may not have
+// read all of it by then.
+func TestRequestBodyOutlivesTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hasty := &hasty{}
+		r := newRig(t, hydrant.Config{AWS: &aws.Config{
+			Region: "us-east-1", HTTPClient: hasty,
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+			}),
+		}}, nil)
+		r.put("a")
+		r.close()
+		body, err := io.ReadAll(hasty.body)
+		if want := `{"DeliveryStreamName":"logs","Records":[{"Data":"YQo="}]}`; string(body) != want || err != nil {
+			t.Errorf("the body read after the answer is %q, %v; want %q", body, err, want)
+		}
+	})
+}
+
 func TestPutBatch(t *testing.T) {
 	inBubble(t, hydrant.Config{}, []local.Fault{hydranttest.Refuse(1)}, func(r *rig) {
 		var mu sync.Mutex

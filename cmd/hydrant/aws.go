@@ -7,11 +7,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/smithy-go/logging"
 )
 
 // aws reads the AWS settings as every SDK does, the flags first.
 func (a *app) aws(ctx context.Context) (aws.Config, error) {
-	options := []func(*config.LoadOptions) error{config.WithAppID("hydrant")}
+	options := []func(*config.LoadOptions) error{
+		config.WithAppID("hydrant"),
+		config.WithLogger(logging.Nop{}), // what matters comes back as an error
+	}
 	if a.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(a.profile))
 	}

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -37,7 +38,7 @@ func (s *Steps) Begin(title string) {
 func (s *Steps) Detail(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.w, "    %s\n", oneLine(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(s.w, "    %s\n", strings.TrimRight(oneLine(fmt.Sprintf(format, args...)), " "))
 }
 
 // End ends the last step. Without one under way it does nothing.

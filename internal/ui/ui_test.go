@@ -127,7 +127,7 @@ func TestSteps(t *testing.T) {
 		s.End()
 		s.Begin("Set up")
 		time.Sleep(1200 * time.Millisecond)
-		s.Detail("stream %s is active", "a\nb")
+		s.Detail("stream %s is active\n", "a\nb")
 		s.Begin("Clean up")
 		var all sync.WaitGroup
 		for range 3 {
