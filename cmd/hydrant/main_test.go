@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,48 +51,137 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// testSite is the local Firehose of one script.
+// testSite is a local Firehose on a real socket, beside the process under test.
 type testSite struct {
-	backend      *local.Backend
+	*local.Backend
+	dir          string
+	env          []string // what points an SDK at it
 	denyDescribe atomic.Bool
+	calls        atomic.Int64 // put calls
+
+	mu     sync.Mutex // guards stored
+	stored [][]byte   // every record, in order of arrival
 }
 
-func site(ts *testscript.TestScript) *testSite { return ts.Value("site").(*testSite) }
+const stream = "s" // exists on every site of newSite
 
-func setUpScript(env *testscript.Env) error {
-	dir := filepath.Join(env.WorkDir, "s3")
-	backend, err := local.New(local.Config{Dir: dir})
+func startSite(dir string) (f *testSite, stop func() error, err error) {
+	f = &testSite{dir: dir}
+	f.Backend, err = local.New(local.Config{Dir: dir, Accepted: func(_ server.Caller, _ string, data []byte) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.stored = append(f.stored, data)
+	}})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	s := &testSite{backend: backend}
 	handler := server.New(server.Config{
-		Backend: backend, Metrics: backend, Credentials: map[string]string{localAccessKey: localSecretKey},
+		Backend: f, Metrics: f, Credentials: map[string]string{localAccessKey: localSecretKey},
 	})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.denyDescribe.Load() && strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".DescribeDeliveryStream") {
+		target := r.Header.Get("X-Amz-Target")
+		if strings.Contains(target, ".PutRecord") {
+			f.calls.Add(1)
+		}
+		if f.denyDescribe.Load() && strings.HasSuffix(target, ".DescribeDeliveryStream") {
 			w.WriteHeader(http.StatusBadRequest)
 			io.WriteString(w, `{"__type":"AccessDeniedException","message":"not authorized to perform: firehose:DescribeDeliveryStream"}`)
 			return
 		}
 		handler.ServeHTTP(w, r)
 	}))
-	env.Defer(func() {
+	f.env = []string{
+		"AWS_ENDPOINT_URL=" + srv.URL, "AWS_REGION=us-east-1",
+		"AWS_ACCESS_KEY_ID=" + localAccessKey, "AWS_SECRET_ACCESS_KEY=" + localSecretKey,
+	}
+	return f, func() error {
 		srv.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := backend.Close(ctx); err != nil {
+		return f.Close(ctx)
+	}, nil
+}
+
+// newSite starts one that has a stream.
+func newSite(t *testing.T) *testSite {
+	t.Helper()
+	f, stop, err := startSite(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if out, err := command(t, f.env, "streams", "create", stream, "--bucket-arn", "arn:aws:s3:::b", "--role-arn", "arn:aws:iam::000000000000:role/r").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return f
+}
+
+// waitFor waits until n records are stored.
+func (f *testSite) waitFor(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.stored) >= n
+	})
+}
+
+// waitForCalls waits until n put calls have come.
+func (f *testSite) waitForCalls(t *testing.T, n int64) {
+	t.Helper()
+	eventually(t, func() bool { return f.calls.Load() >= n })
+}
+
+// eventually waits for another process, which no bubble can hold, until a
+// minute is over.
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing came in a minute")
+		}
+	}
+}
+
+// safeBuffer is a buffer that another goroutine writes.
+type safeBuffer struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func site(ts *testscript.TestScript) *testSite { return ts.Value("site").(*testSite) }
+
+func setUpScript(env *testscript.Env) error {
+	f, stop, err := startSite(filepath.Join(env.WorkDir, "s3"))
+	if err != nil {
+		return err
+	}
+	env.Defer(func() {
+		if err := stop(); err != nil {
 			env.T().Log(err)
 		}
 	})
-	env.Values["site"] = s
-	env.Setenv("FIREHOSE_DIR", dir)
-	for key, value := range map[string]string{
-		"HOME": env.WorkDir, "AWS_ENDPOINT_URL": srv.URL, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ACCESS_KEY_ID": localAccessKey, "AWS_SECRET_ACCESS_KEY": localSecretKey,
-	} {
-		env.Setenv(key, value)
-	}
+	env.Values["site"] = f
+	env.Vars = append(env.Vars, f.env...)
+	env.Vars = append(env.Vars, "HOME="+env.WorkDir, "AWS_EC2_METADATA_DISABLED=true", "FIREHOSE_DIR="+f.dir)
 	return nil
 }
 
@@ -164,13 +254,13 @@ func writeBytes(ts *testscript.TestScript, _ bool, args []string) {
 // faults REFUSE ERROR sets the local Firehose's shares of refused records and
 // failed calls.
 func setFaults(ts *testscript.TestScript, _ bool, args []string) {
-	site(ts).backend.SetFaults(&local.Plan{Seed: 1, Refuse: mustFloat(ts, args[0]), Error: mustFloat(ts, args[1])})
+	site(ts).SetFaults(&local.Plan{Seed: 1, Refuse: mustFloat(ts, args[0]), Error: mustFloat(ts, args[1])})
 }
 
 // delivered BUCKET FILE compares what came into the bucket with FILE, as sorted
 // lines.
 func delivered(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(site(ts).backend.Flush(context.Background()))
+	ts.Check(site(ts).Flush(context.Background()))
 	var got []byte
 	root := filepath.Join(ts.Getenv("FIREHOSE_DIR"), args[0])
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
