@@ -2,8 +2,12 @@
 // streams, the CloudWatch metrics of a stream, and the objects that it delivers.
 // Every listing is an iterator that pages by itself.
 //
-// Control calls are rare and idempotent to repeat, so their retries are left to
-// the SDK; puts are not made here.
+// Retries are left to the SDK, whose standard mode makes three attempts at what
+// was throttled or not answered; aws.Config.RetryMaxAttempts asks for more. An
+// account has five calls a second for each of Firehose's control operations
+// (developer guide, limits). Puts are not made here.
+//
+// All functions may be called from many goroutines.
 package admin
 
 import (
@@ -11,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -40,27 +45,31 @@ type Deleter interface {
 }
 
 // Streams yields the names of all delivery streams of the account and region, in
-// alphabetical order. The API has no token and the SDK no paginator: the next
-// page starts after the last name. An error ends the sequence.
+// alphabetical order, each once. The API has no token and the SDK no paginator:
+// the next page starts after the last name, so that a page without a new name is
+// the end, whatever it says of more. An error ends the sequence.
 func Streams(ctx context.Context, c Lister) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		var after *string
+		seen := map[string]bool{}
+		in := &firehose.ListDeliveryStreamsInput{Limit: aws.Int32(100)} // the default is 10
 		for {
-			page, err := c.ListDeliveryStreams(ctx, &firehose.ListDeliveryStreamsInput{
-				ExclusiveStartDeliveryStreamName: after, Limit: aws.Int32(100), // the default is 10
-			})
+			page, err := c.ListDeliveryStreams(ctx, in)
 			if err != nil {
 				yield("", fmt.Errorf("list delivery streams: %w", err))
 				return
 			}
+			before := len(seen)
 			for _, name := range page.DeliveryStreamNames {
+				if seen[name] {
+					continue
+				}
+				seen[name] = true
 				if !yield(name, nil) {
 					return
 				}
-				after = &name
+				in.ExclusiveStartDeliveryStreamName = &name
 			}
-			// An empty page has no name to go on after, whatever it says of more.
-			if !aws.ToBool(page.HasMoreDeliveryStreams) || len(page.DeliveryStreamNames) == 0 {
+			if !aws.ToBool(page.HasMoreDeliveryStreams) || len(seen) == before {
 				return
 			}
 		}
@@ -72,6 +81,9 @@ func Describe(ctx context.Context, c Describer, name string) (*types.DeliveryStr
 	out, err := c.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &name})
 	if err != nil {
 		return nil, fmt.Errorf("describe delivery stream %s: %w", name, err)
+	}
+	if out.DeliveryStreamDescription == nil {
+		return nil, fmt.Errorf("describe delivery stream %s: the answer holds no description", name)
 	}
 	return out.DeliveryStreamDescription, nil
 }
@@ -112,15 +124,19 @@ func (s *StreamSpec) destination() *types.ExtendedS3DestinationConfiguration {
 	if s.BufferMiB >= 0 || s.IntervalSeconds >= 0 {
 		hints := &types.BufferingHints{SizeInMBs: aws.Int32(5), IntervalInSeconds: aws.Int32(300)} // the service wants both
 		if s.BufferMiB >= 0 {
-			hints.SizeInMBs = aws.Int32(int32(s.BufferMiB))
+			hints.SizeInMBs = atMostInt32(s.BufferMiB)
 		}
 		if s.IntervalSeconds >= 0 {
-			hints.IntervalInSeconds = aws.Int32(int32(s.IntervalSeconds))
+			hints.IntervalInSeconds = atMostInt32(s.IntervalSeconds)
 		}
 		d.BufferingHints = hints
 	}
 	return d
 }
+
+// atMostInt32 leaves it to the service to refuse what is too large, and keeps it
+// from turning into something small.
+func atMostInt32(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 
 func unlessEmpty(s string) *string {
 	if s == "" {
@@ -130,7 +146,8 @@ func unlessEmpty(s string) *string {
 }
 
 // WaitActive waits until a stream takes records, which is a minute or so after
-// its creation. A stream that could not be created is an error with AWS's reason.
+// its creation; ctx bounds the wait. A stream that could not be created is an
+// error with AWS's reason, and so is one that is being deleted.
 func WaitActive(ctx context.Context, c Describer, name string) (*types.DeliveryStreamDescription, error) {
 	for attempt := 0; ; attempt++ {
 		d, err := Describe(ctx, c, name)
@@ -168,7 +185,8 @@ func Delete(ctx context.Context, c Deleter, name string, force bool) error {
 	return nil
 }
 
-// WaitDeleted waits until a stream is gone, which can take minutes.
+// WaitDeleted waits until a stream is gone, which can take minutes; ctx bounds
+// the wait. It does not ask for the deletion.
 func WaitDeleted(ctx context.Context, c Describer, name string) error {
 	for attempt := 0; ; attempt++ {
 		d, err := Describe(ctx, c, name)
@@ -179,7 +197,7 @@ func WaitDeleted(ctx context.Context, c Describer, name string) error {
 			return err
 		}
 		if d.DeliveryStreamStatus == types.DeliveryStreamStatusDeletingFailed {
-			return failed(d)
+			return fmt.Errorf("%w\nhint: hydrant streams delete --force deletes it even if Firehose cannot retire its KMS grant", failed(d))
 		}
 		if err := pause(ctx, attempt); err != nil {
 			return fmt.Errorf("wait until delivery stream %s is deleted: %w", name, err)

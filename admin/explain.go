@@ -2,9 +2,11 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"net"
+	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,9 +17,10 @@ import (
 
 // Explain words an error for people: its cause without the SDK's wrapping, and
 // what to do about it on a line of its own, after "hint: ". The error stays in
-// the chain. An error that has a hint already comes back as it is.
+// the chain, with the request id that the text leaves out. An error that has a
+// hint already comes back as it is, and so does nil.
 func Explain(err error) error {
-	if err == nil || strings.Contains(err.Error(), "\nhint: ") {
+	if err == nil || strings.HasPrefix(err.Error(), "hint: ") || strings.Contains(err.Error(), "\nhint: ") {
 		return err
 	}
 	text := plain(err)
@@ -35,26 +38,42 @@ type explained struct {
 func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.err }
 
-// plain is err's text with the SDK's report of an operation cut down to the
-// service's own code and message, or to the cause where no answer came.
+// The SDK's layers, each of which puts its own words before the cause. They are
+// taken out of the text and not out of the chain, as an error may hold several
+// chains, and an operation another one: that of the credentials.
+var (
+	sdkOperation = regexp.MustCompile(`operation error [\w ]+: \w+, (?:failed to resolve service endpoint, )?`)
+	sdkAttempts  = regexp.MustCompile(`exceeded maximum number of attempts, \d+, `)
+	sdkResponse  = regexp.MustCompile(`https? response error StatusCode: (\d+), (?:RequestID: [^,]*, )?(?:HostID: [^,]*, )?(api error |request send failed, )?`)
+	sdkIdentity  = strings.NewReplacer("get identity: get credentials: ", "get AWS credentials: ", "failed to refresh cached credentials, ", "")
+)
+
+// plain is err's text with "CODE: message" for an answer of the service, and
+// with the cause where no answer came.
 func plain(err error) string {
 	text := err.Error()
-	op, ok := errors.AsType[*smithy.OperationError](err)
-	if !ok {
+	if w, ok := errors.AsType[*wire.Error](err); ok {
+		text = strings.Replace(text, w.Error(), w.Code+": "+w.Message, 1)
+	}
+	text = sdkIdentity.Replace(text)
+	if _, ok := errors.AsType[*smithy.OperationError](err); !ok {
 		return text
 	}
-	cause := op.Unwrap().Error()
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		cause = api.ErrorCode()
-		if m := api.ErrorMessage(); m != "" {
-			cause += ": " + m
+	text = sdkOperation.ReplaceAllString(text, "")
+	text = sdkAttempts.ReplaceAllString(text, "")
+	keepStatus := needsStatus(err)
+	return sdkResponse.ReplaceAllStringFunc(text, func(layer string) string {
+		if status := sdkResponse.FindStringSubmatch(layer)[1]; keepStatus && status != "0" {
+			return "HTTP status " + status + ": "
 		}
-	} else if netErr, ok := errors.AsType[*net.OpError](err); ok {
-		cause = netErr.Error()
-	} else if i := strings.LastIndex(cause, "request send failed, "); i >= 0 {
-		cause = cause[i+len("request send failed, "):]
-	}
-	return strings.Replace(text, op.Error(), cause, 1)
+		return ""
+	})
+}
+
+// needsStatus tells of an answer that has no error code, such as a proxy's.
+func needsStatus(err error) bool {
+	code := codeOf(err)
+	return code == "" || code == "UnknownError" // the SDK's word for none
 }
 
 // codeOf is the service's error code in err, or "".
@@ -69,45 +88,124 @@ func codeOf(err error) string {
 }
 
 func hintFor(err error, text string) string {
-	switch codeOf(err) {
+	code := codeOf(err)
+	switch code {
+	case "":
+		return hintWithoutCode(err, text)
 	case wire.CodeResourceNotFound:
+		if strings.Contains(text, "is not active") {
+			return "hydrant streams describe shows its state; it takes records once it is ACTIVE"
+		}
 		return "hydrant streams list shows the delivery streams there are in this account and region"
 	case wire.CodeResourceInUse:
-		return "use another name, or see its state with hydrant streams describe"
-	case wire.CodeLimitExceeded:
-		return "delete a delivery stream that is not needed, or ask AWS for a higher quota"
-	case wire.CodeAccessDenied, "AccessDenied":
-		return "the caller's IAM policy must allow the action that the message names, on this delivery stream"
-	case wire.CodeUnrecognizedClient, "InvalidClientTokenId":
-		return "the access key is not known there: check AWS_ACCESS_KEY_ID, AWS_PROFILE and the endpoint"
-	case wire.CodeInvalidSignature:
-		if strings.HasPrefix(text, "Signature expired") || strings.Contains(text, "Signature expired") || strings.Contains(text, "not yet current") {
-			return "set this machine's clock: it is more than 15 minutes off"
+		if strings.Contains(text, "already exists") {
+			return "use another name, or see what is there with hydrant streams describe"
 		}
-		return "the secret does not belong to the access key: check AWS_SECRET_ACCESS_KEY and AWS_PROFILE"
-	case wire.CodeMissingAuthToken, wire.CodeIncompleteSignature:
-		return "something between here and the service has changed the request's headers; check the endpoint and any proxy"
-	case wire.CodeExpiredToken, "ExpiredToken":
-		return "get new credentials, as with aws sso login"
+		return "the delivery stream is being changed: try again once hydrant streams describe shows it ACTIVE"
+	case wire.CodeLimitExceeded:
+		return "a quota of the account is used up: delete delivery streams that are not needed, or ask AWS for a higher quota"
+	case wire.CodeAccessDenied, "AccessDenied", "Forbidden", "UnauthorizedOperation":
+		return "the caller's IAM policies must allow " + action(err, text)
+	case wire.CodeInvalidKMSResource:
+		return "the delivery stream's KMS key must be enabled, and its policy must let Firehose use it"
+	case "NoSuchBucket":
+		return "check the bucket's name, the account and the S3 endpoint"
+	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
+		return "the bucket is in another region: give that one with --region or AWS_REGION"
+	case wire.CodeInvalidArgument:
+		if strings.Contains(text, "assume role") {
+			return "the role's trust policy must name firehose.amazonaws.com; a new role takes a while until it is known"
+		}
+		return ""
 	}
-	return hintForNoAnswer(err, text)
+	return hintForIdentity(code, text)
 }
 
-// hintForNoAnswer looks at failures that come before any answer does.
-func hintForNoAnswer(err error, text string) string {
-	if _, ok := errors.AsType[*aws.MissingRegionError](err); ok || strings.Contains(text, "Invalid Configuration: Missing Region") || strings.Contains(text, "no AWS region") {
+// hintForIdentity looks at refusals that come before the service looks at what
+// is asked of it.
+func hintForIdentity(code, text string) string {
+	switch code {
+	case wire.CodeUnrecognizedClient, "InvalidClientTokenId", "InvalidAccessKeyId":
+		return "the access key is not known there: check AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN, AWS_PROFILE and the endpoint"
+	case wire.CodeInvalidSignature, "SignatureDoesNotMatch":
+		if strings.Contains(text, "Signature expired") || strings.Contains(text, "Signature not yet current") {
+			return wrongClock
+		}
+		return "the secret does not belong to the access key: check AWS_SECRET_ACCESS_KEY and AWS_PROFILE"
+	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
+		return wrongClock
+	case wire.CodeMissingAuthToken, wire.CodeIncompleteSignature:
+		return "something between here and the service has changed the request's headers: check the endpoint and any proxy"
+	case wire.CodeExpiredToken, "ExpiredToken":
+		return "the session is over: get new credentials, as with aws sso login"
+	case "UnknownError":
+		return notFirehose
+	}
+	if class, _ := wire.Classify(code, text, 400); class == wire.Retry {
+		return "the service is busy or in trouble: try again in a while"
+	}
+	return ""
+}
+
+const (
+	wrongClock  = "set this machine's clock: AWS takes no signature that is minutes off its own time"
+	notFirehose = "what answers there may not be the service: check the endpoint (--endpoint-url, AWS_ENDPOINT_URL_FIREHOSE) and any proxy"
+)
+
+// hintWithoutCode looks at failures where the service has not answered. The
+// settings come first: without credentials the SDK asks other endpoints for
+// some, and their silence says nothing of the one that was meant.
+func hintWithoutCode(err error, text string) string {
+	if _, ok := errors.AsType[*aws.MissingRegionError](err); ok ||
+		strings.Contains(text, "Invalid Configuration: Missing Region") || strings.Contains(text, "no AWS region") {
 		return "set AWS_REGION, or give --region"
 	}
 	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled):
 		return ""
-	case strings.Contains(text, "credentials") && (strings.Contains(text, "failed to refresh") || strings.Contains(text, "get AWS credentials") || strings.Contains(text, "no EC2 IMDS role")):
-		return "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; hydrant local needs none of AWS's"
 	case strings.Contains(text, "failed to get shared config profile"):
-		return "the profiles are in ~/.aws/config and ~/.aws/credentials; check --profile and AWS_PROFILE"
+		return "the profiles are in ~/.aws/config and ~/.aws/credentials: check --profile and AWS_PROFILE"
+	case strings.Contains(text, "SSO session") || strings.Contains(text, "SSO token"):
+		return "sign in again, as with aws sso login"
+	case strings.Contains(text, "AWS credentials"):
+		return "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; hydrant local needs none of AWS's"
+	case strings.Contains(text, "Failed to parse uri") || strings.Contains(text, "unsupported protocol scheme"):
+		return "an endpoint is a whole URL, such as http://127.0.0.1:4573: check --endpoint-url and AWS_ENDPOINT_URL_FIREHOSE"
+	case errors.Is(err, context.DeadlineExceeded):
+		return ""
+	}
+	return hintForConnection(err)
+}
+
+func hintForConnection(err error) string {
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return "the endpoint speaks plain HTTP: its URL begins with http://"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "if the endpoint's certificate is your own, AWS_CA_BUNDLE names the file of its authority"
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok { // what every failed HTTP exchange is
-		return "the endpoint can't be reached: check the network, the region and AWS_ENDPOINT_URL_FIREHOSE"
+		return "the endpoint can't be reached: check the network, the region and the endpoint (--endpoint-url, AWS_ENDPOINT_URL_FIREHOSE)"
+	}
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+		return notFirehose
 	}
 	return ""
+}
+
+var deniedAction = regexp.MustCompile(`not authorized to perform: ([\w-]+:\w+)`)
+
+// action is what the caller may not do, by the message or else by the call.
+func action(err error, text string) string {
+	if m := deniedAction.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	op, ok := errors.AsType[*smithy.OperationError](err)
+	switch {
+	case !ok:
+		return "the call on this delivery stream"
+	case op.OperationName == "ListObjectsV2": // the one call whose action has another name
+		return "s3:ListBucket"
+	}
+	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
 }

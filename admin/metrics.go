@@ -18,17 +18,14 @@ type MetricReader interface {
 // MetricSum is the sum of a stream's metric, such as IncomingRecords, over
 // [from, to). Both are widened to whole periods: a minute for the last 15 days,
 // five for the last 63, an hour before, as CloudWatch keeps them no finer. A
-// call returns at most 1,440 datapoints, so a long time takes several. AWS
-// publishes a minute's figures a minute or more after its end.
+// call returns at most 1,440 datapoints, so a long time takes several. Nothing is
+// kept past 455 days. AWS publishes a minute's figures a minute or more after its
+// end.
 func MetricSum(ctx context.Context, c MetricReader, stream, metric string, from, to time.Time) (float64, error) {
-	const day = 24 * time.Hour
-	period := time.Minute
-	switch age := time.Since(from); {
-	case age > 63*day:
-		period = time.Hour
-	case age > 15*day:
-		period = 5 * time.Minute
+	if oldest := time.Now().Add(-455 * day); from.Before(oldest) {
+		from = oldest // not a call for every 60 days since the year 1
 	}
+	period := periodFor(time.Since(from))
 	var sum float64
 	for start := from.Truncate(period); start.Before(to); {
 		end := start.Add(1440 * period)
@@ -50,4 +47,18 @@ func MetricSum(ctx context.Context, c MetricReader, stream, metric string, from,
 		start = end
 	}
 	return sum, nil
+}
+
+const day = 24 * time.Hour
+
+// periodFor is the finest period of metrics that begin so long ago. Both bounds
+// are an hour early, for AWS goes by its own clock and refuses a finer one.
+func periodFor(age time.Duration) time.Duration {
+	switch {
+	case age > 63*day-time.Hour:
+		return time.Hour
+	case age > 15*day-time.Hour:
+		return 5 * time.Minute
+	}
+	return time.Minute
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,30 +48,37 @@ type ObjectReader interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 }
 
-// ReadObject opens an object, decompressed if it is gzip. That is told by its
-// first bytes: neither key nor header says it for sure, as a stream may set its
-// own file extension and the HTTP client may have decompressed already. The
-// caller closes it.
+// ReadObject opens an object, decompressed if it is stored as gzip: Firehose
+// says so by Content-Encoding, and by the key unless the stream has a file
+// extension of its own. The first bytes must agree, for the object may have been
+// decompressed on the way; alone they prove nothing, for records may be gzip
+// themselves. The caller closes it.
 func ReadObject(ctx context.Context, c ObjectReader, bucket, key string) (io.ReadCloser, error) {
 	out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
 		return nil, fmt.Errorf("read s3://%s/%s: %w", bucket, key, err)
 	}
-	in := bufio.NewReader(out.Body)
-	magic, err := in.Peek(2)
-	if err != nil && !errors.Is(err, io.EOF) {
-		out.Body.Close()
-		return nil, fmt.Errorf("read s3://%s/%s: %w", bucket, key, err)
+	if !strings.Contains(aws.ToString(out.ContentEncoding), "gzip") && !strings.HasSuffix(key, ".gz") {
+		return out.Body, nil
 	}
-	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return body{in, out.Body}, nil
-	}
-	z, err := gzip.NewReader(in)
+	r, err := gunzip(out.Body)
 	if err != nil {
 		out.Body.Close()
 		return nil, fmt.Errorf("decompress s3://%s/%s: %w", bucket, key, err)
 	}
-	return body{z, out.Body}, nil
+	return body{r, out.Body}, nil
+}
+
+func gunzip(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReader(r)
+	magic, err := in.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return in, nil
+	}
+	return gzip.NewReader(in)
 }
 
 type body struct {

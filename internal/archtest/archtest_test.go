@@ -1,0 +1,128 @@
+// Package archtest holds the project's import rules as a test. See docs/DESIGN.md.
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hydrant-go/hydrant"
+
+// rooms is what each package may import of the project, in its code that is not
+// a test. "" is the producer, "…" at the end stands for all below.
+var rooms = map[string][]string{
+	"":                          {"wire"},
+	"wire":                      {},
+	"source":                    {},
+	"admin":                     {"wire"},
+	"server":                    {"wire"},
+	"local":                     {"server", "local/deliver", "local/deliver/file", "wire"},
+	"local/deliver":             {"wire"},
+	"local/deliver/file":        {"local/deliver"},
+	"local/deliver/delivertest": {"local/deliver"},
+	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/memnet"},
+	"scenario":                  {"", "admin", "local", "server", "wire"},
+	"cmd/hydrant":               {"…"},
+	"examples/putrecord":        {},
+	"examples/putrecordbatch":   {},
+	"examples/producer":         {""},
+	"internal/memnet":           {},
+	"internal/ui":               {},
+}
+
+// links is what a package may link beyond the standard library, directly or
+// not: who imports the producer gets the AWS SDK and little else.
+var links = map[string][]string{
+	"":       {module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/sync"},
+	"wire":   {module},
+	"source": {module, "github.com/klauspost/compress"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	GoFiles    []string
+	Standard   bool
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,GoFiles,Standard"}, args...)...)
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var packages []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); err == io.EOF {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// room is a package's key in rooms; false for a package of somebody else.
+func room(path string) (string, bool) {
+	if path == module {
+		return "", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range list(t, "./...") {
+		name, _ := room(p.ImportPath)
+		seen[name] = true
+		allowed, ok := rooms[name]
+		if !ok {
+			if len(p.GoFiles) > 0 {
+				t.Errorf("package %q has no row in rooms: add one that says what it may import, and one in docs/DESIGN.md", name)
+			}
+			continue
+		}
+		for _, imp := range p.Imports {
+			if target, ours := room(imp); ours && !slices.Contains(allowed, target) && !slices.Contains(allowed, "…") {
+				t.Errorf("package %q imports %q, which its row in rooms does not allow: data flows one way (docs/DESIGN.md)", name, target)
+			}
+		}
+	}
+	for name := range rooms {
+		if !seen[name] {
+			t.Errorf("rooms has a row for package %q, which is not there: delete it", name)
+		}
+	}
+}
+
+func TestLinksLittle(t *testing.T) {
+	standard := map[string]bool{}
+	for _, p := range list(t, "-deps", "./...") {
+		standard[p.ImportPath] = p.Standard
+	}
+	for _, p := range list(t, "./...") {
+		name, _ := room(p.ImportPath)
+		allowed, ok := links[name]
+		if !ok {
+			continue
+		}
+		for _, dep := range p.Deps {
+			within := func(prefix string) bool { return dep == prefix || strings.HasPrefix(dep, prefix+"/") }
+			if !standard[dep] && !slices.ContainsFunc(allowed, within) {
+				t.Errorf("package %q links %s, which its row in links does not allow", name, dep)
+			}
+		}
+	}
+}
