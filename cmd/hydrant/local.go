@@ -25,7 +25,6 @@ const (
 type localOptions struct {
 	addr, dir   string
 	credentials string
-	region      string
 	noAuth      bool
 	quota       local.Quota
 	plan        local.Plan
