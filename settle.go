@@ -286,7 +286,7 @@ func (p *Producer) bury(records []*record) {
 			return
 		}
 	}
-	p.log.Error("records in the dead letter", slog.Int("records", len(dead)),
+	p.log.Warn("records in the dead letter", slog.Int("records", len(dead)),
 		slog.String("code", dead[0].Code), slog.String("message", dead[0].Message))
 	p.mu.Lock()
 	p.stats.DeadLettered += int64(len(records))

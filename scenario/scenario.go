@@ -235,7 +235,9 @@ func (w *workflow) phase(ctx context.Context, records [][]byte, page int) (Phase
 		MaybeDuplicate: s.MaybeDuplicate, Delivered: s.Delivered, RawBytes: s.DeliveredBytes, BilledBytes: s.BilledBytes,
 		Seconds: time.Since(started).Seconds(),
 	}
-	w.Say("%d of %d records stored in %d calls; %d calls failed, %d records were refused, %d sent again",
-		s.Delivered, len(records), s.Calls, s.FailedCalls, s.Refused, s.Retries)
+	w.Say("%d of %d records stored in %d calls", s.Delivered, len(records), s.Calls)
+	if s.FailedCalls+s.Refused > 0 {
+		w.Say("%d calls failed as a whole, and the answers of others refused %d records; %d records were sent again", s.FailedCalls, s.Refused, s.Retries)
+	}
 	return phase, err
 }

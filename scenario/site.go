@@ -191,7 +191,8 @@ func (w *workflow) metrics(ctx context.Context, started time.Time) {
 			w.Say("%-20s %.0f", name, sum)
 		}
 	}
-	w.Say("%-20s %d", "refused, our count", w.report.PutRecord.Refused+w.report.Batch.Refused+w.report.PutRecord.FailedCalls)
+	w.Say("%-20s %d (and the records of %d failed calls)", "refused, our count", w.report.PutRecord.Refused+w.report.Batch.Refused,
+		w.report.PutRecord.FailedCalls+w.report.Batch.FailedCalls)
 }
 
 // readBack reads what the stream has delivered into the ledger, and closes the

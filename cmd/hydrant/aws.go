@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -22,12 +24,18 @@ func (a *app) aws(ctx context.Context) (aws.Config, error) {
 	if a.region != "" {
 		options = append(options, config.WithRegion(a.region))
 	}
+	if a.endpoint != "" {
+		if u, err := url.Parse(a.endpoint); err != nil || u.Host == "" {
+			return aws.Config{}, usageError("--endpoint-url is %q, it must be a whole URL such as http://127.0.0.1:4573", a.endpoint)
+		}
+		// The SDK takes the variable before anything that its configuration says.
+		if err := os.Setenv("AWS_ENDPOINT_URL_FIREHOSE", a.endpoint); err != nil {
+			return aws.Config{}, err
+		}
+	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load the AWS settings: %w", err)
-	}
-	if a.endpoint != "" {
-		cfg.BaseEndpoint = aws.String(a.endpoint)
 	}
 	return cfg, nil
 }

@@ -80,15 +80,15 @@ func (a *app) putOne(ctx context.Context, stream string, data []byte, asIs bool,
 	closeErr := p.Close(ctx)
 	select {
 	case ack := <-fate:
-		return a.showPut(ack)
+		return a.showPut(stream, ack)
 	default:
 		return notPut(closeErr, p.Stats(), timeout)
 	}
 }
 
-func (a *app) showPut(ack hydrant.Ack) error {
+func (a *app) showPut(stream string, ack hydrant.Ack) error {
 	if dead, ok := errors.AsType[*hydrant.DeadError](ack.Err); ok {
-		return &wire.Error{Code: dead.Code, Message: dead.Message}
+		return fmt.Errorf("put a record into %s: %w", stream, &wire.Error{Status: 400, Code: dead.Code, Message: dead.Message})
 	}
 	if a.json {
 		return a.printJSON(struct {

@@ -105,6 +105,7 @@ func (a *app) showScenario(r *scenario.Report, took time.Duration) error {
 	if a.json {
 		return a.printJSON(r)
 	}
+	fmt.Fprintln(a.stderr)
 	t := ui.NewTable(a.stdout)
 	t.Row("", "PutRecord", "PutRecordBatch")
 	row := func(name string, value func(scenario.Phase) string) {
