@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,125 +16,100 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/admin"
 	"github.com/hydrant-go/hydrant/hydranttest"
-	"github.com/hydrant-go/hydrant/wire"
 )
 
-func spec(name string) admin.StreamSpec {
+// inProcess is an HTTP client that calls a handler, for answers that a local
+// Firehose does not give. It starts no goroutine, so that it does in a bubble.
+type inProcess struct{ http.Handler }
+
+func (p inProcess) Do(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// configFor is the settings of clients that talk to h, once per call.
+func configFor(h http.Handler) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String("http://aws.test"), HTTPClient: inProcess{h},
+		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
+		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+	}
+}
+
+// scripted answers Firehose's calls one after the other, the last answer for
+// ever, and notes what it was asked.
+type scripted struct {
+	answers []any // a map is an answer, an awsError one too
+	asked   []map[string]any
+	at      []time.Time
+}
+
+type awsError struct {
+	status        int
+	code, message string
+}
+
+func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var in map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		panic(err)
+	}
+	s.asked, s.at = append(s.asked, in), append(s.at, time.Now())
+	answer := s.answers[min(len(s.asked), len(s.answers))-1]
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.Header().Set("X-Amzn-RequestId", "00000000-1111-2222-3333-444444444444")
+	if e, ok := answer.(awsError); ok {
+		w.WriteHeader(e.status)
+		answer = map[string]any{"__type": e.code, "message": e.message}
+	}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		panic(err)
+	}
+}
+
+func (s *scripted) client() *firehose.Client { return firehose.NewFromConfig(configFor(s)) }
+
+func bubble(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+func testSpec(name string) admin.StreamSpec {
 	return admin.StreamSpec{
 		Name: name, BucketARN: "arn:aws:s3:::b", RoleARN: "arn:aws:iam::000000000000:role/r",
 		BufferMiB: -1, IntervalSeconds: -1,
 	}
 }
 
-func names(t *testing.T, c admin.Lister) (list []string) {
+func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	t.Helper()
-	for name, err := range admin.Streams(t.Context(), c) {
+	got := []T{}
+	for v, err := range seq {
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("after %d: %v", len(got), err)
 		}
-		list = append(list, name)
+		got = append(got, v)
 	}
-	return list
-}
-
-// answering is a client of a service that gives the same answers to all, in
-// turn; the last one again and again.
-func answering(t *testing.T, seen *[]string, answers ...string) *firehose.Client {
-	t.Helper()
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		*seen = append(*seen, string(body))
-		answer := answers[min(len(*seen), len(answers))-1]
-		if strings.Contains(answer, "__type") {
-			w.WriteHeader(http.StatusBadRequest)
-		}
-		_, _ = io.WriteString(w, answer)
-	}))
-	t.Cleanup(srv.Close)
-	return firehose.NewFromConfig(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
-	})
-}
-
-func page(more bool, names ...string) string {
-	body, err := json.Marshal(map[string]any{"DeliveryStreamNames": append([]string{}, names...), "HasMoreDeliveryStreams": more})
-	if err != nil {
-		panic(err)
-	}
-	return string(body)
-}
-
-// The edges of paging: no page, one, a full one with nothing after it, an empty
-// one that claims more.
-func TestStreamsPages(t *testing.T) {
-	tests := []struct {
-		name  string
-		pages []string
-		want  []string
-		calls int
-	}{
-		{"none", []string{page(false)}, nil, 1},
-		{"one page", []string{page(false, "a", "b")}, []string{"a", "b"}, 1},
-		{"two pages", []string{page(true, "a", "b"), page(false, "c")}, []string{"a", "b", "c"}, 2},
-		{"nothing after a full page", []string{page(true, "a"), page(false)}, []string{"a"}, 2},
-		{"an empty page with more", []string{page(true, "a"), page(true)}, []string{"a"}, 2},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			var seen []string
-			got := names(t, answering(t, &seen, test.pages...))
-			if diff := gocmp.Diff(test.want, got); diff != "" || len(seen) != test.calls {
-				t.Errorf("%d calls, want %d\n%s", len(seen), test.calls, diff)
-			}
-			if len(seen) > 1 && !strings.Contains(seen[1], `"ExclusiveStartDeliveryStreamName":"`+test.want[min(len(test.want), 2)-1]+`"`) {
-				t.Errorf("the second call is %s", seen[1])
-			}
-		})
-	}
-	var seen []string
-	for range admin.Streams(t.Context(), answering(t, &seen, page(true, "a", "b"))) {
-		break
-	}
-	if len(seen) != 1 {
-		t.Errorf("%d calls after a break in the first page", len(seen))
-	}
-	for _, err := range admin.Streams(t.Context(), answering(t, &seen, `{"__type":"AccessDeniedException","message":"no"}`)) {
-		if err == nil || !strings.Contains(err.Error(), "list delivery streams: ") {
-			t.Errorf("error %v", err)
-		}
-	}
-}
-
-func TestStreamsOfALocalFirehose(t *testing.T) {
-	fh := hydranttest.Start(t, hydranttest.Options{})
-	var want []string
-	for i := range 105 { // one page of 100, and a rest
-		want = append(want, fmt.Sprintf("s%03d", i))
-		fh.CreateStream(want[i])
-	}
-	if diff := gocmp.Diff(want, names(t, fh.Client())); diff != "" {
-		t.Error(diff)
-	}
+	return got
 }
 
 func TestStreamLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fh := hydranttest.Start(t, hydranttest.Options{})
-		c := fh.Client()
-		s := spec("s")
-		s.Compression, s.Prefix, s.ErrorOutputPrefix = "GZIP", "in/", "bad/"
-		s.FileExtension, s.TimeZone, s.BufferMiB, s.IntervalSeconds = ".x", "Europe/Berlin", 7, 0
-		arn, err := admin.Create(t.Context(), c, s)
+	bubble(t, func(t *testing.T) {
+		c := hydranttest.Start(t, hydranttest.Options{}).Client()
+		spec := testSpec("s")
+		spec.Prefix, spec.ErrorOutputPrefix, spec.Compression = "p/", "e/", "GZIP"
+		spec.FileExtension, spec.TimeZone = ".ndjson.gz", "Europe/Berlin"
+		arn, err := admin.Create(t.Context(), c, spec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,201 +117,227 @@ func TestStreamLife(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dest := d.Destinations[0].ExtendedS3DestinationDescription
-		got := []string{
-			arn, *d.DeliveryStreamARN, string(dest.CompressionFormat), *dest.Prefix, *dest.ErrorOutputPrefix, *dest.FileExtension, *dest.CustomTimeZone,
-			fmt.Sprint(*dest.BufferingHints.SizeInMBs, *dest.BufferingHints.IntervalInSeconds),
+		got := d.Destinations[0].ExtendedS3DestinationDescription
+		want := []any{
+			arn, "arn:aws:s3:::b", "arn:aws:iam::000000000000:role/r", "p/", "e/", types.CompressionFormatGzip,
+			".ndjson.gz", "Europe/Berlin", int32(5), int32(300),
 		}
-		if diff := gocmp.Diff([]string{arn, arn, "GZIP", "in/", "bad/", ".x", "Europe/Berlin", "7 0"}, got); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(want, []any{
+			*d.DeliveryStreamARN, *got.BucketARN, *got.RoleARN, *got.Prefix, *got.ErrorOutputPrefix, got.CompressionFormat,
+			*got.FileExtension, *got.CustomTimeZone, *got.BufferingHints.SizeInMBs, *got.BufferingHints.IntervalInSeconds,
+		}); diff != "" {
+			t.Errorf("description (-want +got):\n%s", diff)
+		}
+		if _, err := admin.Create(t.Context(), c, spec); !isA[*types.ResourceInUseException](err) {
+			t.Errorf("a second Create: %v", err)
 		}
 		if err := admin.Delete(t.Context(), c, "s", false); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 		if err := admin.WaitDeleted(t.Context(), c, "s"); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
-		_, err = admin.Describe(t.Context(), c, "s")
-		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); !gone {
-			t.Errorf("after its deletion: %v", err)
+		if err := admin.Delete(t.Context(), c, "s", true); !isA[*types.ResourceNotFoundException](err) {
+			t.Errorf("a second Delete: %v", err)
 		}
 	})
 }
 
-// One hint alone is completed, as the service wants both or neither.
-func TestCreateWithOneBufferingHint(t *testing.T) {
-	fh := hydranttest.Start(t, hydranttest.Options{})
-	s := spec("s")
-	s.IntervalSeconds = 60
-	if _, err := admin.Create(t.Context(), fh.Client(), s); err != nil {
-		t.Fatal(err)
-	}
-	d, err := admin.Describe(t.Context(), fh.Client(), "s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h := d.Destinations[0].ExtendedS3DestinationDescription.BufferingHints; *h.SizeInMBs != 5 || *h.IntervalInSeconds != 60 {
-		t.Errorf("%d MiB, %d s; want 5 and 60", *h.SizeInMBs, *h.IntervalInSeconds)
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+func TestBufferingHints(t *testing.T) {
+	type object = map[string]any
+	for _, tc := range []struct {
+		mib, seconds int
+		want         any
+	}{
+		{-1, -1, nil},
+		{1, 60, object{"SizeInMBs": 1.0, "IntervalInSeconds": 60.0}},
+		{2, 0, object{"SizeInMBs": 2.0, "IntervalInSeconds": 0.0}},
+		{7, -1, object{"SizeInMBs": 7.0, "IntervalInSeconds": 300.0}},
+		{-1, 9, object{"SizeInMBs": 5.0, "IntervalInSeconds": 9.0}},
+		{0, -1, object{"SizeInMBs": 0.0, "IntervalInSeconds": 300.0}},
+		{1<<32 + 5, -1, object{"SizeInMBs": float64(1<<31 - 1), "IntervalInSeconds": 300.0}},
+	} {
+		s := &scripted{answers: []any{object{"DeliveryStreamARN": "arn"}}}
+		spec := testSpec("s")
+		spec.BufferMiB, spec.IntervalSeconds = tc.mib, tc.seconds
+		if _, err := admin.Create(t.Context(), s.client(), spec); err != nil {
+			t.Fatal(err)
+		}
+		destination := s.asked[0]["ExtendedS3DestinationConfiguration"].(object)
+		if diff := cmp.Diff(tc.want, destination["BufferingHints"]); diff != "" {
+			t.Errorf("%d MiB, %d s (-want +got):\n%s", tc.mib, tc.seconds, diff)
+		}
+		for _, unset := range []string{"Prefix", "CompressionFormat", "FileExtension", "CustomTimeZone"} {
+			if v, ok := destination[unset]; ok {
+				t.Errorf("%s is sent as %q", unset, v)
+			}
+		}
 	}
 }
 
-func state(status string) string {
-	return `{"DeliveryStreamDescription":{"DeliveryStreamName":"s","DeliveryStreamStatus":"` + status +
-		`","FailureDescription":{"Type":"KMS_ACCESS_DENIED","Details":"no key"}}}`
+func TestStreamsPages(t *testing.T) {
+	for _, n := range []int{0, 1, 99, 100, 101, 200, 201} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				fh := hydranttest.Start(t, hydranttest.Options{})
+				want := []string{}
+				for i := range n {
+					want = append(want, fmt.Sprintf("s%03d", i))
+					fh.CreateStream(want[i])
+				}
+				if diff := cmp.Diff(want, collect(t, admin.Streams(t.Context(), fh.Client()))); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
 }
+
+// What a listing does with pages that the API should not send, but that would
+// send it round in circles.
+func TestStreamsOddPages(t *testing.T) {
+	page := func(more bool, names ...string) any {
+		return map[string]any{"DeliveryStreamNames": names, "HasMoreDeliveryStreams": more}
+	}
+	for _, tc := range []struct {
+		name  string
+		pages []any
+		want  []string
+		calls int
+	}{
+		{"empty with more", []any{page(true)}, []string{}, 1},
+		{"empty with more, later", []any{page(true, "a"), page(true)}, []string{"a"}, 2},
+		{"short pages", []any{page(true, "a"), page(true, "b"), page(false, "c")}, []string{"a", "b", "c"}, 3},
+		{"empty last page", []any{page(true, "a"), page(false)}, []string{"a"}, 2},
+		{"overlap", []any{page(true, "a", "b"), page(false, "b", "c")}, []string{"a", "b", "c"}, 2},
+		{"the same for ever", []any{page(true, "a", "b")}, []string{"a", "b"}, 2},
+	} {
+		s := &scripted{answers: tc.pages}
+		if diff := cmp.Diff(tc.want, collect(t, admin.Streams(t.Context(), s.client()))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+		if len(s.asked) != tc.calls {
+			t.Errorf("%s: %d calls, want %d", tc.name, len(s.asked), tc.calls)
+		}
+	}
+}
+
+func TestStreamsStops(t *testing.T) {
+	s := &scripted{answers: []any{
+		map[string]any{"DeliveryStreamNames": []string{"a", "b"}, "HasMoreDeliveryStreams": true},
+		awsError{400, "ThrottlingException", "Rate exceeded"},
+	}}
+	for range admin.Streams(t.Context(), s.client()) {
+		break
+	}
+	if len(s.asked) != 1 {
+		t.Errorf("%d calls after a break, want 1", len(s.asked))
+	}
+	s.asked = nil
+	var got []string
+	for name, err := range admin.Streams(t.Context(), s.client()) {
+		got = append(got, name)
+		if err != nil {
+			got = append(got, err.Error())
+		}
+	}
+	if len(got) != 4 || got[1] != "b" || got[2] != "" || !strings.Contains(got[3], "Rate exceeded") {
+		t.Errorf("%q, want a, b and one error", got)
+	}
+}
+
+// status is Describe's answer for a stream in that state.
+func status(s types.DeliveryStreamStatus) any {
+	return map[string]any{"DeliveryStreamDescription": map[string]any{
+		"DeliveryStreamName": "s", "DeliveryStreamStatus": s,
+		"FailureDescription": map[string]any{"Type": "KMS_ACCESS_DENIED", "Details": "no such key"},
+	}}
+}
+
+const gone = "ResourceNotFoundException"
 
 func TestWaits(t *testing.T) {
-	var seen []string
-	if _, err := admin.WaitActive(t.Context(), answering(t, &seen, state("CREATING"), state("ACTIVE")), "s"); err != nil || len(seen) != 2 {
-		t.Errorf("WaitActive: %v after %d calls", err, len(seen))
-	}
-	for _, status := range []string{"CREATING_FAILED", "DELETING"} {
-		_, err := admin.WaitActive(t.Context(), answering(t, &seen, state(status)), "s")
-		if err == nil || !strings.Contains(err.Error(), "s is "+status+": KMS_ACCESS_DENIED: no key") {
-			t.Errorf("WaitActive of %s: %v", status, err)
+	notFound := awsError{400, gone, "Firehose s under account 000000000000 not found."}
+	active := func(ctx context.Context, c *firehose.Client) error {
+		d, err := admin.WaitActive(ctx, c, "s")
+		if err == nil && d.DeliveryStreamStatus != types.DeliveryStreamStatusActive {
+			return fmt.Errorf("description says %s", d.DeliveryStreamStatus)
 		}
-	}
-	seen = nil
-	gone := `{"__type":"ResourceNotFoundException","message":"Firehose s under account 0 not found."}`
-	if err := admin.WaitDeleted(t.Context(), answering(t, &seen, state("DELETING"), gone), "s"); err != nil || len(seen) != 2 {
-		t.Errorf("WaitDeleted: %v after %d calls", err, len(seen))
-	}
-	if err := admin.WaitDeleted(t.Context(), answering(t, &seen, state("DELETING_FAILED")), "s"); err == nil || !strings.Contains(err.Error(), "DELETING_FAILED") {
-		t.Errorf("WaitDeleted of a failed deletion: %v", err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := admin.WaitActive(ctx, answering(t, &seen, state("CREATING")), "s"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("WaitActive beyond its context: %v", err)
-	}
-}
-
-func TestMetricSum(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fh := hydranttest.Start(t, hydranttest.Options{})
-		fh.CreateStream("s")
-		from := time.Now()
-		// Three days in hours: 4,320 minutes, of which a call returns 1,440.
-		for range 72 {
-			_, err := fh.Client().PutRecord(t.Context(), &firehose.PutRecordInput{DeliveryStreamName: aws.String("s"), Record: &types.Record{Data: []byte("ab")}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Hour)
-		}
-		c := cloudwatch.NewFromConfig(fh.AWSConfig())
-		for _, test := range []struct {
-			metric   string
-			from, to time.Time
-			want     float64
-		}{
-			{"IncomingRecords", from, time.Now(), 72},
-			{"IncomingBytes", from, time.Now(), 144},
-			{"IncomingRecords", from.Add(30 * time.Minute), from.Add(150 * time.Minute), 2},
-			{"IncomingRecords", from.Add(10 * time.Second), from.Add(11 * time.Second), 1}, // its whole minute
-			{"ThrottledRecords", from, time.Now(), 0},
-			{"IncomingRecords", from, from, 0},
-		} {
-			got, err := admin.MetricSum(t.Context(), c, "s", test.metric, test.from, test.to)
-			if err != nil || got != test.want {
-				t.Errorf("%s from %v to %v: %v, %v; want %v", test.metric, test.from, test.to, got, err, test.want)
-			}
-		}
-	})
-}
-
-// CloudWatch keeps minutes for 15 days and five minutes for 63, so older times
-// are asked for in longer periods.
-func TestMetricSumOfOldTimes(t *testing.T) {
-	var periods []int32
-	reader := readerFunc(func(in *cloudwatch.GetMetricStatisticsInput) {
-		periods = append(periods, *in.Period)
-		if n := in.EndTime.Sub(*in.StartTime) / (time.Duration(*in.Period) * time.Second); n > 1440 {
-			t.Errorf("a call for %d datapoints", n)
-		}
-	})
-	for _, days := range []int{1, 16, 64} {
-		from := time.Now().AddDate(0, 0, -days)
-		if _, err := admin.MetricSum(t.Context(), reader, "s", "m", from, from.Add(time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := gocmp.Diff([]int32{60, 300, 3600}, periods); diff != "" {
-		t.Error(diff)
-	}
-}
-
-type readerFunc func(*cloudwatch.GetMetricStatisticsInput)
-
-func (f readerFunc) GetMetricStatistics(_ context.Context, in *cloudwatch.GetMetricStatisticsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricStatisticsOutput, error) {
-	f(in)
-	return &cloudwatch.GetMetricStatisticsOutput{}, nil
-}
-
-func TestExplain(t *testing.T) {
-	call := func(answer string) error {
-		var seen []string
-		_, err := admin.Describe(t.Context(), answering(t, &seen, answer), "s")
 		return err
 	}
-	service := func(code, message string) error { return call(`{"__type":"` + code + `","message":"` + message + `"}`) }
-	lost := firehose.NewFromConfig(aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
-	})
-	_, refused := admin.Describe(t.Context(), lost, "s")
-	_, regionless := admin.Describe(t.Context(), firehose.NewFromConfig(aws.Config{Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}), "s")
-	tests := []struct {
-		name string
-		err  error
-		want []string // in this order
+	deleted := func(ctx context.Context, c *firehose.Client) error { return admin.WaitDeleted(ctx, c, "s") }
+	for _, tc := range []struct {
+		name    string
+		wait    func(context.Context, *firehose.Client) error
+		answers []any
+		calls   int
+		want    string // in the error; "" is none
 	}{
-		{"not found", service("ResourceNotFoundException", "no s"), []string{"describe delivery stream s: ResourceNotFoundException: no s\nhint: ", "streams list"}},
-		{"in use", service("ResourceInUseException", "there"), []string{"ResourceInUseException: there\nhint: "}},
-		{"limit", service("LimitExceededException", "20"), []string{"\nhint: ", "quota"}},
-		{"denied", service("AccessDeniedException", "not authorized to perform: firehose:X"), []string{"perform: firehose:X\nhint: ", "IAM polic"}},
-		{"unknown key", service("UnrecognizedClientException", "invalid"), []string{"\nhint: ", "AWS_ACCESS_KEY_ID"}},
-		{"wrong secret", service("InvalidSignatureException", "does not match"), []string{"\nhint: ", "AWS_SECRET_ACCESS_KEY"}},
-		{"wrong clock", service("InvalidSignatureException", "Signature expired: now"), []string{"\nhint: ", "clock"}},
-		{"expired", service("ExpiredTokenException", "expired"), []string{"\nhint: ", "new credentials"}},
-		{"no endpoint", refused, []string{"describe delivery stream s: ", "connection refused\nhint: ", "AWS_ENDPOINT_URL_FIREHOSE"}},
-		{"no region", regionless, []string{"\nhint: ", "AWS_REGION"}},
-		{"of our own", fmt.Errorf("put: %w", wire.Errorf(wire.CodeResourceNotFound, "no")), []string{"put: ResourceNotFoundException: no", "\nhint: "}},
-	}
-	for _, test := range tests {
-		got := admin.Explain(test.err)
-		rest := got.Error()
-		for _, want := range test.want {
-			_, after, ok := strings.Cut(rest, want)
-			if !ok {
-				t.Errorf("%s: %q is not, in its place, in:\n%v", test.name, want, got)
-				break
-			}
-			rest = after
-		}
-		if strings.Contains(got.Error(), "RequestID") || !errors.Is(got, test.err) {
-			t.Errorf("%s: %v", test.name, got)
-		}
-	}
-	plain := errors.New("a plain one")
-	hinted := errors.New("broken\nhint: mend it")
-	if got := admin.Explain(plain); got.Error() != plain.Error() {
-		t.Errorf("%v", got)
-	}
-	if admin.Explain(hinted) != hinted || admin.Explain(nil) != nil {
-		t.Error("an error with a hint, or none, must come back as it is")
+		{"active at once", active, []any{status("ACTIVE")}, 1, ""},
+		{"active later", active, []any{status("CREATING"), status("CREATING"), status("ACTIVE")}, 3, ""},
+		{"failed", active, []any{status("CREATING"), status("CREATING_FAILED")}, 2, "s is CREATING_FAILED: KMS_ACCESS_DENIED: no such key"},
+		{"deleted meanwhile", active, []any{status("CREATING"), status("DELETING")}, 2, "s is DELETING"},
+		{"never there", active, []any{notFound}, 1, "not found"},
+		{"no description", active, []any{map[string]any{}}, 1, "the answer holds no description"},
+		{"gone at once", deleted, []any{notFound}, 1, ""},
+		{"gone later", deleted, []any{status("ACTIVE"), status("DELETING"), notFound}, 3, ""},
+		{"not deleted", deleted, []any{status("DELETING"), status("DELETING_FAILED")}, 2, "hint: hydrant streams delete --force"},
+		{"denied", deleted, []any{awsError{400, "AccessDeniedException", "no"}}, 1, "AccessDeniedException"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := &scripted{answers: tc.answers}
+				err := tc.wait(t.Context(), s.client())
+				if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+					t.Errorf("error %v, want %q", err, tc.want)
+				}
+				if len(s.asked) != tc.calls {
+					t.Errorf("%d calls, want %d", len(s.asked), tc.calls)
+				}
+			})
+		})
 	}
 }
 
-func TestExplainOfMissingCredentials(t *testing.T) {
-	c := firehose.NewFromConfig(aws.Config{
-		Region: "us-east-1", Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{}, errors.New("no EC2 IMDS role found")
-		}),
-	})
-	_, err := admin.Describe(t.Context(), c, "s")
-	if got := admin.Explain(err).Error(); !strings.Contains(got, "\nhint: no AWS credentials were found") {
-		t.Error(got)
+// The looks of a long wait get rarer, as other callers of the account share five
+// a second; and they end with the context.
+func TestWaitSlowsDown(t *testing.T) {
+	for name, wait := range map[string]func(context.Context, *firehose.Client) error{
+		"active": func(ctx context.Context, c *firehose.Client) error {
+			_, err := admin.WaitActive(ctx, c, "s")
+			return err
+		},
+		"deleted": func(ctx context.Context, c *firehose.Client) error { return admin.WaitDeleted(ctx, c, "s") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := &scripted{answers: []any{status("CREATING")}}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+				defer cancel()
+				started := time.Now()
+				if err := wait(ctx, s.client()); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "s") {
+					t.Errorf("error %v", err)
+				}
+				if took := time.Since(started); took != 10*time.Minute {
+					t.Errorf("took %v", took)
+				}
+				var gaps []time.Duration
+				for i := 1; i < len(s.at); i++ {
+					gaps = append(gaps, s.at[i].Sub(s.at[i-1]))
+				}
+				if first, least, most := gaps[0], slices.Min(gaps), slices.Max(gaps); first > 500*time.Millisecond ||
+					least < 250*time.Millisecond || most > 10*time.Second || most < 6*time.Second {
+					t.Errorf("gaps %v", gaps)
+				}
+				if slices.Compare(gaps[10:], slices.Repeat(gaps[10:11], len(gaps)-10)) == 0 {
+					t.Error("gaps without jitter")
+				}
+			})
+		})
 	}
 }
-

@@ -35,7 +35,7 @@ func MetricSum(ctx context.Context, c MetricReader, stream, metric string, from,
 		out, err := c.GetMetricStatistics(ctx, &cloudwatch.GetMetricStatisticsInput{
 			Namespace: aws.String("AWS/Firehose"), MetricName: &metric,
 			Dimensions: []types.Dimension{{Name: aws.String("DeliveryStreamName"), Value: &stream}},
-			StartTime:  &start, EndTime: &end, Period: aws.Int32(int32(period / time.Second)),
+			StartTime:  aws.Time(start), EndTime: aws.Time(end), Period: aws.Int32(int32(period / time.Second)),
 			Statistics: []types.Statistic{types.StatisticSum},
 		})
 		if err != nil {

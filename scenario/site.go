@@ -153,4 +153,3 @@ func (s *site) cleanUp(ctx context.Context, w *workflow) error {
 	}
 	return err
 }
-

@@ -41,6 +41,11 @@ def pages(firehose):
         after = {"ExclusiveStartDeliveryStreamName": found[-1][-1]}
 
 
+def list_as(key, secret):
+    """A list call by somebody else."""
+    boto3.client("firehose", aws_access_key_id=key, aws_secret_access_key=secret).list_delivery_streams()
+
+
 def incoming_records(name):
     now = datetime.datetime.now(datetime.timezone.utc)
     answer = boto3.client("cloudwatch").get_metric_statistics(
@@ -91,6 +96,7 @@ def main(name, first, batch):
         firehose.exceptions.ResourceNotFoundException,
     )
 
+    keys = boto3.Session().get_credentials()
     print(
         json.dumps(
             {
@@ -104,12 +110,8 @@ def main(name, first, batch):
                 "errors": {
                     "too_large": too_large,
                     "unknown_stream": unknown_stream,
-                    "wrong_secret": error_of(
-                        boto3.client("firehose", aws_secret_access_key="wrong").list_delivery_streams
-                    ),
-                    "unknown_key": error_of(
-                        boto3.client("firehose", aws_access_key_id="AKIDNOBODY").list_delivery_streams
-                    ),
+                    "wrong_secret": error_of(lambda: list_as(keys.access_key, "wrong")),
+                    "unknown_key": error_of(lambda: list_as("AKIDNOBODY", keys.secret_key)),
                 },
             }
         )

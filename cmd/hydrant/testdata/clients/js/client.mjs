@@ -45,11 +45,12 @@ async function errorOf(call, kind = FirehoseServiceException) {
 /** Every page of stream names: the API has no paginator. */
 async function pages() {
   const found = [];
-  for (let page, after; page?.HasMoreDeliveryStreams ?? true; after = found.at(-1).at(-1)) {
-    page = await firehose.send(new ListDeliveryStreamsCommand({ ExclusiveStartDeliveryStreamName: after }));
+  for (;;) {
+    const after = found.at(-1)?.at(-1);
+    const page = await firehose.send(new ListDeliveryStreamsCommand({ ExclusiveStartDeliveryStreamName: after }));
     found.push(page.DeliveryStreamNames);
+    if (!page.HasMoreDeliveryStreams) return found;
   }
-  return found;
 }
 
 /** A list call by somebody else. */
@@ -69,8 +70,10 @@ await firehose.send(
   }),
 );
 let d;
-for (; d?.DeliveryStreamStatus !== "ACTIVE"; await setTimeout(d ? 0 : 50)) {
+for (;;) {
   d = (await firehose.send(new DescribeDeliveryStreamCommand({ DeliveryStreamName: name }))).DeliveryStreamDescription;
+  if (d.DeliveryStreamStatus === "ACTIVE") break;
+  await setTimeout(50);
 }
 
 const one = await firehose.send(new PutRecordCommand({ DeliveryStreamName: name, Record: { Data: first } }));
