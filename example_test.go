@@ -1,0 +1,115 @@
+package hydrant_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/hydrant-go/hydrant"
+	"github.com/hydrant-go/hydrant/local"
+	"github.com/hydrant-go/hydrant/server"
+)
+
+// localFirehose stands for AWS in the examples: it has a stream "logs", and its
+// faults are the caller's. Leave Config.AWS out to send to AWS itself.
+func localFirehose(faults local.Faults) (cfg *aws.Config, stop func()) {
+	dir, err := os.MkdirTemp("", "hydrant-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	backend, err := local.New(local.Config{Dir: dir, Faults: faults})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = backend.CreateDeliveryStream(context.Background(), server.Caller{Account: "000000000000", Region: "us-east-1"}, &server.CreateDeliveryStreamInput{
+		DeliveryStreamName: "logs",
+		Destination:        server.S3Destination{BucketARN: "arn:aws:s3:::logs", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv := httptest.NewServer(server.New(server.Config{Backend: backend, NoAuth: true}))
+	return &aws.Config{
+			Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		}, func() {
+			srv.Close()
+			if err := errors.Join(backend.Close(context.Background()), os.RemoveAll(dir)); err != nil {
+				log.Fatal(err)
+			}
+		}
+}
+
+// The whole of a producer's life. The service refuses half of the records at
+// first; nobody has to care.
+func Example() {
+	cfg, stop := localFirehose(&local.Plan{Refuse: 0.5})
+	defer stop()
+	ctx := context.Background()
+
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range 1000 {
+		if err := p.Put(ctx, fmt.Appendf(nil, "event %d", i)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.Stats().Delivered, "delivered")
+	// Output: 1000 delivered
+}
+
+// A callback tells the fate of each record.
+func ExampleProducer_PutFunc() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{
+		Stream: "logs", AWS: cfg, DeadLetter: printed{}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	tell := func(a hydrant.Ack) {
+		if dead, ok := errors.AsType[*hydrant.DeadError](a.Err); ok {
+			fmt.Println("dead:", dead.Code)
+			return
+		}
+		fmt.Println("stored, id of", len(a.RecordID), "characters")
+	}
+	for _, data := range [][]byte{[]byte("hello"), make([]byte, 2_000_000)} {
+		if err := p.PutFunc(ctx, data, tell); err != nil {
+			log.Fatal(err)
+		}
+		if err := p.Flush(ctx); err != nil { // the callback has run when it returns
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// stored, id of 224 characters
+	// dead letter: 2000001 bytes
+	// dead: RecordTooLarge
+}
+
+// printed is a dead letter of one's own.
+type printed struct{}
+
+func (printed) Write(_ context.Context, records []hydrant.DeadRecord) error {
+	for _, r := range records {
+		fmt.Println("dead letter:", len(r.Data), "bytes")
+	}
+	return nil
+}
