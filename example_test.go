@@ -37,13 +37,13 @@ func localFirehose(faults local.Faults) (cfg *aws.Config, stop func()) {
 	}
 	srv := httptest.NewServer(server.New(server.Config{Backend: backend, NoAuth: true}))
 	return &aws.Config{
-			Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
-		}, func() {
-			srv.Close()
-			if err := errors.Join(backend.Close(context.Background()), os.RemoveAll(dir)); err != nil {
-				log.Fatal(err)
-			}
+		Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+	}, func() {
+		srv.Close()
+		if err := errors.Join(backend.Close(context.Background()), os.RemoveAll(dir)); err != nil {
+			log.Fatal(err)
 		}
+	}
 }
 
 // The whole of a producer's life. The service refuses half of the records at
