@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 
+	"github.com/hydrant-go/hydrant/internal/keepbody"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -169,7 +170,7 @@ func (c *Config) connect(ctx context.Context) (renew func(), err error) {
 	if _, err := c.AWS.Credentials.Retrieve(ctx); err != nil {
 		return nil, fmt.Errorf("hydrant: get AWS credentials: %w", err)
 	}
-	c.Client = firehose.NewFromConfig(*c.AWS, func(o *firehose.Options) { o.HTTPClient = &bodyKeeper{o.HTTPClient} })
+	c.Client = firehose.NewFromConfig(*c.AWS, func(o *firehose.Options) { o.HTTPClient = keepbody.Client{HTTPClient: o.HTTPClient} })
 	if cache, ok := c.AWS.Credentials.(interface{ Invalidate() }); ok {
 		return cache.Invalidate, nil
 	}

@@ -1,13 +1,10 @@
 package hydrant
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
@@ -63,27 +60,6 @@ func (s *sdkSender) send(ctx context.Context, records [][]byte) ([]wire.PutEntry
 		}
 	}
 	return entries, nil
-}
-
-// bodyKeeper sends a copy of each request's body. The SDK closes its own as soon
-// as the answer begins, which with a near and busy service can be before net/http
-// has seen the body's end: it then takes the request for a failed one and breaks
-// the connection in the middle of the answer. One call in some thousand was lost
-// so, and its records sent twice.
-type bodyKeeper struct{ aws.HTTPClient }
-
-func (k *bodyKeeper) Do(req *http.Request) (*http.Response, error) {
-	if req.Body == nil || req.ContentLength <= 0 {
-		return k.HTTPClient.Do(req)
-	}
-	body := make([]byte, req.ContentLength)
-	_, err := io.ReadFull(req.Body, body)
-	if err = errors.Join(err, req.Body.Close()); err != nil {
-		return nil, err
-	}
-	req = req.WithContext(req.Context()) // a copy
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	return k.HTTPClient.Do(req)
 }
 
 // failure is why a call or a single record did not go through, and what to do

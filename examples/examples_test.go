@@ -92,6 +92,12 @@ func TestExamples(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			got := slices.Sorted(slices.Values(stored[test.name]))
+			if strings.HasPrefix(test.name, "putrecord") {
+				// At least once: the SDK closes a request's body when the answer begins, net/http
+				// may then break the connection in the middle of it, and the SDK repeats the call.
+				// Only the producer keeps the body open (TestRequestBodyOutlivesTheAnswer).
+				got = slices.Compact(got)
+			}
 			if want := slices.Sorted(slices.Values(test.want)); !slices.Equal(got, want) {
 				t.Errorf("%d records stored, want %d", len(got), len(want))
 			}

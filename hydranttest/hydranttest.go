@@ -34,6 +34,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
+	"github.com/hydrant-go/hydrant/internal/keepbody"
 	"github.com/hydrant-go/hydrant/internal/memnet"
 	"github.com/hydrant-go/hydrant/local"
 	"github.com/hydrant-go/hydrant/local/deliver"
@@ -118,7 +119,7 @@ func Start(t testing.TB, o Options) *Firehose {
 		Credentials: map[string]string{AccessKey: SecretKey},
 		Logger:      logger,
 	})
-	f.client = &http.Client{Transport: &transport{&http.Transport{DialContext: f.dial, MaxIdleConnsPerHost: 64}}}
+	f.client = &http.Client{Transport: &http.Transport{DialContext: f.dial, MaxIdleConnsPerHost: 64}}
 	f.SetDown(false)
 	t.Cleanup(f.close)
 	return f
@@ -139,7 +140,7 @@ func (f *Firehose) AWSConfig() aws.Config {
 		Region:       Region,
 		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
 		BaseEndpoint: aws.String("http://hydranttest"),
-		HTTPClient:   f.client,
+		HTTPClient:   keepbody.Client{HTTPClient: f.client},
 	}
 }
 
@@ -315,23 +316,4 @@ func (l *listing) Put(ctx context.Context, o *deliver.Object) error {
 	defer l.f.mu.Unlock()
 	l.f.delivered[o.Stream] = append(l.f.delivered[o.Stream], filepath.Join(l.f.dir, o.Bucket, filepath.FromSlash(o.Key)))
 	return nil
-}
-
-// transport keeps a copy of each request's body. The SDK closes its own when the
-// answer has come, and over a network in memory that can be before the writing
-// goroutine has seen the body's end: net/http then takes the request for a
-// failed one, and breaks the connection in the middle of the answer.
-type transport struct{ *http.Transport }
-
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Body == nil {
-		return t.Transport.RoundTrip(req)
-	}
-	body, err := io.ReadAll(req.Body)
-	if err = errors.Join(err, req.Body.Close()); err != nil {
-		return nil, err
-	}
-	req = req.WithContext(req.Context())
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	return t.Transport.RoundTrip(req)
 }

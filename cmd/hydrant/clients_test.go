@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -28,6 +29,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/admin"
+	"github.com/hydrant-go/hydrant/internal/keepbody"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -221,6 +223,7 @@ func goConfig(t *testing.T, env []string) aws.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.HTTPClient = keepbody.Client{HTTPClient: awshttp.NewBuildableClient()}
 	return cfg
 }
 

@@ -16,7 +16,7 @@ const module = "github.com/hydrant-go/hydrant"
 // rooms is what each package may import of the project, in its code that is not
 // a test. "" is the producer, "…" at the end stands for all below.
 var rooms = map[string][]string{
-	"":                          {"wire"},
+	"":                          {"wire", "internal/keepbody"},
 	"wire":                      {},
 	"source":                    {},
 	"admin":                     {"wire"},
@@ -25,12 +25,13 @@ var rooms = map[string][]string{
 	"local/deliver":             {"wire"},
 	"local/deliver/file":        {"local/deliver"},
 	"local/deliver/delivertest": {"local/deliver"},
-	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/memnet"},
+	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/keepbody", "internal/memnet"},
 	"scenario":                  {"", "admin", "local", "server", "wire"},
 	"cmd/hydrant":               {"…"},
 	"examples/putrecord":        {},
 	"examples/putrecordbatch":   {},
 	"examples/producer":         {""},
+	"internal/keepbody":         {},
 	"internal/memnet":           {},
 	"internal/ui":               {},
 }
