@@ -76,8 +76,12 @@ func DecodePutRecordResponse(body []byte) (recordID string, encrypted bool, err 
 }
 
 // DecodePutRecordBatchResponse decodes the answer to a PutRecordBatch call. It
-// does not check that the answer fits a request.
+// does not check that the answer fits a request. The entries' strings share one
+// copy of body.
 func DecodePutRecordBatchResponse(body []byte) (PutResponse, error) {
+	if resp, ok := scanResponse(string(body)); ok {
+		return resp, nil
+	}
 	var out struct {
 		FailedPutCount   int
 		Encrypted        bool
