@@ -30,10 +30,13 @@ type Config struct {
 	// '.' and '-'.
 	Stream string
 
-	// AWS gives region, credentials and endpoint. Default: what the SDK finds
-	// in the environment, the shared files and the instance's role.
+	// AWS gives region, credentials, endpoint and HTTP client. Default: what the
+	// SDK finds in the environment, the shared files and the instance's role.
+	// The producer makes its calls itself from these; if AWS holds APIOptions,
+	// Interceptors or a ClientLogMode, which look into the SDK's own calls, it
+	// makes them through the SDK, which takes more CPU.
 	AWS *aws.Config
-	// Client is used instead of one made from AWS.
+	// Client makes the calls, instead of the producer.
 	Client Client
 
 	// Delimiter ends every record: it is appended unless the record ends with
@@ -148,31 +151,38 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// connect makes the Client that Config does not give, and looks at once whether
-// there are credentials: without them no call could ever succeed.
-func (c *Config) connect(ctx context.Context) (renew func(), err error) {
+// connect makes what sends the calls, and looks at once whether there are
+// credentials: without them no call could ever succeed. renew drops cached
+// credentials.
+func (c *Config) connect(ctx context.Context) (s sender, renew func(), err error) {
+	renew = func() {}
+	single := c.BatchRecords == 1
 	if c.Client != nil {
-		return func() {}, nil
+		return &sdkSender{c.Client, c.Stream, single}, renew, nil
 	}
 	if c.AWS == nil {
 		cfg, err := config.LoadDefaultConfig(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("hydrant: load the AWS settings: %w", err)
+			return nil, nil, fmt.Errorf("hydrant: load the AWS settings: %w", err)
 		}
 		c.AWS = &cfg
 	}
 	if c.AWS.Region == "" && c.AWS.BaseEndpoint == nil {
-		return nil, errors.New("hydrant: no AWS region: set AWS_REGION, or Region in Config.AWS")
+		return nil, nil, errors.New("hydrant: no AWS region: set AWS_REGION, or Region in Config.AWS")
 	}
 	if c.AWS.Credentials == nil {
-		return nil, errors.New("hydrant: no AWS credentials in Config.AWS")
+		return nil, nil, errors.New("hydrant: no AWS credentials in Config.AWS")
 	}
 	if _, err := c.AWS.Credentials.Retrieve(ctx); err != nil {
-		return nil, fmt.Errorf("hydrant: get AWS credentials: %w", err)
+		return nil, nil, fmt.Errorf("hydrant: get AWS credentials: %w", err)
 	}
-	c.Client = firehose.NewFromConfig(*c.AWS, func(o *firehose.Options) { o.HTTPClient = keepbody.Client{HTTPClient: o.HTTPClient} })
 	if cache, ok := c.AWS.Credentials.(interface{ Invalidate() }); ok {
-		return cache.Invalidate, nil
+		renew = cache.Invalidate
 	}
-	return func() {}, nil
+	client := firehose.NewFromConfig(*c.AWS, func(o *firehose.Options) { o.HTTPClient = keepbody.Client{HTTPClient: o.HTTPClient} })
+	if hooked(c.AWS, client.Options()) {
+		return &sdkSender{client, c.Stream, single}, renew, nil
+	}
+	s, err = newHTTPSender(ctx, firehose.NewFromConfig(*c.AWS).Options(), c.Stream, single)
+	return s, renew, err
 }

@@ -74,14 +74,14 @@ func New(ctx context.Context, cfg Config) (*Producer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	renew, err := cfg.connect(ctx)
+	sender, renew, err := cfg.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &Producer{
 		cfg:    cfg,
 		log:    cfg.Logger.With(slog.String("stream", cfg.Stream)),
-		sender: &sdkSender{client: cfg.Client, stream: cfg.Stream, single: cfg.BatchRecords == 1},
+		sender: sender,
 		renew:  renew,
 		room:   semaphore.NewWeighted(cfg.MaxBuffer),
 		queue:  newQueue(),

@@ -81,6 +81,9 @@ func (f *failure) String() string {
 func callFailure(err error) *failure {
 	f := &failure{message: err.Error()}
 	status := 0
+	if own, ok := errors.AsType[*wire.Error](err); ok {
+		status, f.code, f.message = own.Status, own.Code, own.Message
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		f.code, f.message = api.ErrorCode(), api.ErrorMessage()
 	}
@@ -105,6 +108,9 @@ func callFailure(err error) *failure {
 // can have reached the service: no connection, or no signed request at all.
 func neverSent(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return true
+	}
+	if _, ok := errors.AsType[*unsentError](err); ok {
 		return true
 	}
 	_, fromSDK := errors.AsType[*smithy.OperationError](err)

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -50,6 +52,54 @@ func Errorf(code, format string, args ...any) *Error {
 	return &Error{Status: 400, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// ClockSkewed tells of an error whether it says that the caller's clock is wrong.
+func (e *Error) ClockSkewed() bool { return clockSkewed(e.Code, e.Message) }
+
+func clockSkewed(code, message string) bool {
+	switch code {
+	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
+		return true
+	case CodeInvalidSignature:
+		return strings.HasPrefix(message, "Signature expired") || strings.HasPrefix(message, "Signature not yet current")
+	}
+	return false
+}
+
+// DecodeError decodes the answer to a call that failed, in the order of the
+// AWS SDK: the type in the X-Amzn-ErrorType header before __type in the body,
+// before code; what follows a colon and what precedes a hash is no part of it.
+// An answer that is no error of the service, such as a proxy's page, has no
+// code.
+func DecodeError(status int, errorType string, body []byte) *Error {
+	var in struct {
+		Type    string          `json:"__type"`
+		Code    json.RawMessage // KMS errors have a member of that name
+		Message string
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		in.Message = excerpt(body)
+	}
+	code := cmp.Or(errorType, in.Type)
+	if code == "" {
+		_ = json.Unmarshal(in.Code, &code) // anything but a string is none
+	}
+	code, _, _ = strings.Cut(code, ":")
+	if i := strings.LastIndexByte(code, '#'); i >= 0 {
+		code = code[i+1:]
+	}
+	return &Error{Status: status, Code: strings.TrimSpace(code), Message: in.Message}
+}
+
+// excerpt is the start of an answer that is not JSON, fit for a message.
+func excerpt(body []byte) string {
+	const most = 200
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(body[:min(len(body), most)]), "")), " ")
+	if len(body) > most {
+		text += "…"
+	}
+	return text
+}
+
 // Class says what a sender does about a failure.
 type Class int
 
@@ -86,6 +136,9 @@ func (c Class) String() string {
 // failure, so that sending them again may duplicate them. Of the failures of a
 // put only throttling and the client's own errors are known to store nothing.
 func Classify(code, message string, status int) (class Class, stored bool) {
+	if clockSkewed(code, message) { // the sender learns the offset from this very answer
+		return Retry, false
+	}
 	switch code {
 	case "":
 		return classifyStatus(status)
@@ -94,20 +147,12 @@ func Classify(code, message string, status int) (class Class, stored bool) {
 		"TooManyRequestsException", "ProvisionedThroughputExceededException",
 		"RequestLimitExceeded", "BandwidthLimitExceeded", CodeLimitExceeded, "SlowDown",
 		// The body came too slowly or not at all; the request was not run.
-		"RequestTimeout", "RequestTimeoutException",
-		// A wrong clock: the SDK learns its offset from this very answer.
-		"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
+		"RequestTimeout", "RequestTimeoutException":
 		return Retry, false
 	case CodeInternalFailure, "InternalServerError", "InternalError", "InternalServiceException", "ServiceUnavailable":
 		return Retry, true
 	case CodeExpiredToken, "ExpiredToken":
 		return Renew, false
-	case CodeInvalidSignature:
-		// Signature expired, or not yet current: a wrong clock once more.
-		if strings.HasPrefix(message, "Signature expired") || strings.HasPrefix(message, "Signature not yet current") {
-			return Retry, false
-		}
-		return Refuse, false
 	case CodeValidation:
 		if strings.Contains(message, "'deliveryStreamName'") {
 			return Refuse, false
@@ -122,7 +167,7 @@ func Classify(code, message string, status int) (class Class, stored bool) {
 	case CodeSerialization, CodeInvalidSource:
 		return Poison, false
 	case CodeResourceNotFound, CodeAccessDenied, "AccessDenied", CodeInvalidKMSResource,
-		CodeUnrecognizedClient, CodeIncompleteSignature, CodeMissingAuthToken,
+		CodeUnrecognizedClient, CodeInvalidSignature, CodeIncompleteSignature, CodeMissingAuthToken,
 		"InvalidClientTokenId", "OptInRequired", "NotAuthorized", CodeUnknownOperation, CodeNotImplemented:
 		return Refuse, false
 	}

@@ -247,3 +247,24 @@ func FuzzResponse(f *testing.F) {
 		}
 	})
 }
+
+// The forms are those that the SDK's parser takes; the order of precedence too.
+func TestDecodeError(t *testing.T) {
+	for _, tt := range []struct{ header, body, code, message string }{
+		{"", `{"__type":"ResourceNotFoundException","message":"m"}`, "ResourceNotFoundException", "m"},
+		{"", `{"__type":"com.amazonaws.firehose#ResourceNotFoundException","Message":"m"}`, "ResourceNotFoundException", "m"},
+		{"A:http://internal.amazon.com/coral/", `{"__type":"B"}`, "A", ""},
+		{"ns#A:http://x#y", ``, "A", ""},
+		{"", `{"code":"C","message":"m"}`, "C", "m"},
+		{"", `{"__type":"InvalidKMSResourceException","code":"KMS.Disabled","message":"m"}`, "InvalidKMSResourceException", "m"},
+		{"", `{"code":42}`, "", ""},
+		{"", `{}`, "", ""},
+		{"", "<html>\n <b>no</b>\xff</html>", "", "<html> <b>no</b></html>"},
+		{"", strings.Repeat("x", 300), "", strings.Repeat("x", 200) + "…"},
+	} {
+		want := &Error{Status: 418, Code: tt.code, Message: tt.message}
+		if diff := cmp.Diff(want, DecodeError(418, tt.header, []byte(tt.body))); diff != "" {
+			t.Errorf("%q %s:\n%s", tt.header, tt.body, diff)
+		}
+	}
+}
