@@ -33,6 +33,7 @@ var rooms = map[string][]string{
 	"examples/producer":         {""},
 	"internal/keepbody":         {},
 	"internal/memnet":           {},
+	"internal/pace":             {},
 	"internal/ui":               {},
 }
 
