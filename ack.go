@@ -14,7 +14,11 @@ var ErrClosed = errors.New("hydrant: the producer is closed")
 
 // Ack is the fate of one record.
 type Ack struct {
-	// RecordID is Firehose's id of the stored record. Empty when Err is set.
+	// Index is the record's place in its PutBatch or PutSeq, from 0.
+	Index int
+	// RecordID is Firehose's id of the stored record; records that were packed
+	// together share it. Empty when Err is set. It holds on to the memory of the
+	// whole answer: to keep it for long, keep a strings.Clone of it.
 	RecordID string
 	// Attempts counts the calls that carried the record.
 	Attempts int

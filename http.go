@@ -29,7 +29,6 @@ import (
 // credentials and signer. A record's bytes are read once, for base64, and their
 // text twice, for the hash that the signature needs and to be written.
 type httpSender struct {
-	stream   string
 	single   bool // every call is a PutRecord
 	endpoint string
 	headers  http.Header // of the endpoint
@@ -48,7 +47,7 @@ var userAgent = fmt.Sprintf("hydrant lang/go#%s os/%s", strings.TrimPrefix(runti
 
 // newHTTPSender takes from an SDK client what it has resolved from settings,
 // environment and files.
-func newHTTPSender(ctx context.Context, o firehose.Options, stream string, single bool) (*httpSender, error) {
+func newHTTPSender(ctx context.Context, o firehose.Options, single bool) (*httpSender, error) {
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, firehose.EndpointParameters{
 		Region:       &o.Region,
 		Endpoint:     o.BaseEndpoint,
@@ -62,21 +61,21 @@ func newHTTPSender(ctx context.Context, o firehose.Options, stream string, singl
 		return nil, fmt.Errorf("hydrant: the endpoint %q has no host: write it as http://HOST:PORT or https://HOST", e.URI.String())
 	}
 	return &httpSender{
-		stream: stream, single: single,
+		single:   single,
 		endpoint: e.URI.JoinPath("/").String(), headers: e.Headers, region: o.Region,
 		creds: o.Credentials, signer: v4.NewSigner(), client: tuned(o.HTTPClient),
 	}, nil
 }
 
-func (s *httpSender) send(ctx context.Context, records [][]byte) ([]wire.PutEntry, error) {
+func (s *httpSender) send(ctx context.Context, stream string, records [][]byte) ([]wire.PutEntry, error) {
 	body := newBody()
 	defer body.free()
 	operation := "PutRecordBatch"
 	if s.single {
 		operation = "PutRecord"
-		body.text = wire.AppendPutRecord(body.text, s.stream, records[0])
+		body.text = wire.AppendPutRecord(body.text, stream, records[0])
 	} else {
-		body.text = wire.AppendPutRecordBatch(body.text, s.stream, records)
+		body.text = wire.AppendPutRecordBatch(body.text, stream, records)
 	}
 	req, err := s.request(ctx, operation, body)
 	if err != nil {

@@ -66,6 +66,11 @@ func newCapture(t *testing.T, overTLS bool) *capture {
 
 func (c *capture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".DescribeDeliveryStream") {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"__type":"AccessDeniedException"}`)
+		return
+	}
 	c.mu.Lock()
 	n, answer := len(c.requests), c.answer
 	c.requests, c.bodies = append(c.requests, r), append(c.bodies, string(body))
@@ -255,7 +260,9 @@ func TestEndpoint(t *testing.T) {
 			cfg, err := config.LoadDefaultConfig(t.Context(),
 				config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("a", "b", "")),
 				config.WithHTTPClient(doFunc(func(req *http.Request) (*http.Response, error) {
-					asked <- req.URL.String()
+					if !strings.HasSuffix(req.Header.Get("X-Amz-Target"), ".DescribeDeliveryStream") {
+						asked <- req.URL.String()
+					}
 					return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"FailedPutCount":0,"RequestResponses":[{"RecordId":"1"}]}`))}, nil
 				})))
 			if err != nil {
@@ -414,7 +421,9 @@ func TestBodyIsNotReusedWhileItIsRead(t *testing.T) {
 	p, err := hydrant.New(t.Context(), hydrant.Config{Stream: stream, Linger: -1, AWS: &aws.Config{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 		HTTPClient: doFunc(func(req *http.Request) (*http.Response, error) {
-			kept = append(kept, req.Body) // and does not close it, like a transport that is behind
+			if strings.HasSuffix(req.Header.Get("X-Amz-Target"), ".PutRecordBatch") {
+				kept = append(kept, req.Body) // and does not close it, like a transport that is behind
+			}
 			answer := `{"FailedPutCount":0,"RequestResponses":[{"RecordId":"1"}]}`
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer))}, nil
 		}),
@@ -441,7 +450,7 @@ func TestFailureBeforeSending(t *testing.T) {
 	cfg := hydrant.Config{AWS: c.aws()}
 	fails := 0
 	cfg.AWS.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		if fails++; fails == 2 { // New is the first to ask
+		if fails++; fails == 3 { // New asks, and its DescribeDeliveryStream
 			return aws.Credentials{}, errors.New("no role today")
 		}
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil

@@ -16,181 +16,184 @@ package hydrant
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"fmt"
+	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
+	"github.com/hydrant-go/hydrant/internal/pace"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
-// Producer sends records to one delivery stream. Its methods may be called from
-// many goroutines. Close it, or what it holds is lost with the process.
+// Producer sends records to a delivery stream, or to several by Config.Route.
+// Its methods may be called from many goroutines. Close it, or what it holds is
+// lost with the process.
 type Producer struct {
 	cfg    Config
 	log    *slog.Logger
+	start  time.Time
 	sender sender
-	renew  func() // drops cached credentials, so that the next call gets new ones
-	room   *semaphore.Weighted
+
+	delimiter []byte
+	admin     describer  // or nil
+	quota     pace.Quota // what a stream takes by default
+	renew     func()     // drops cached credentials, so that the next call gets new ones
 
 	ctx  context.Context // ends when Close is over; calls and waits of dead letters end with it
 	stop context.CancelFunc
 	wg   sync.WaitGroup // every goroutine of the producer
 
-	mu     sync.Mutex // guards the fields below; never held over I/O or callbacks
-	closed bool
-	queue  queue
-	stats  Stats
-	left   []DeadRecord // records that Close has to give back
-	timer  *time.Timer  // the next dispatch, when one must wait
-
-	inFlight  int
-	failures  int       // calls in a row that got nothing through
-	wave      int       // counts failures that raised the back-off; calls of one wave raise it once
-	notBefore time.Time // no call starts earlier: the wait after a failure
+	mu      sync.Mutex // guards the fields below; never held over I/O or callbacks
+	closed  bool
+	streams map[string]*stream
+	epochs  []*epoch // those with unsettled records, oldest first; the last is open
+	used    int64    // of the buffer
+	waiters []*waiter
+	stats   Stats
+	left    []DeadRecord // records that Close has to give back
+	unasked []*stream    // to be described, for their packing
 }
 
-// record is an accepted record on its way.
-type record struct {
-	data     []byte
-	ack      func(Ack)
-	at       time.Time
-	weight   int64
-	epoch    *epoch
-	attempts int
-	maybe    bool     // an earlier call may have stored it
-	last     *failure // of its latest attempt
+// epoch counts the unsettled records accepted between two flushes.
+type epoch struct {
+	pending int
+	sealed  bool
+	done    chan struct{} // closed when sealed and settled
 }
 
-// recordOverhead is what a record is taken to cost in memory beside its bytes.
-const recordOverhead = 128
+func (e *epoch) check() {
+	if e.sealed && e.pending == 0 {
+		close(e.done)
+	}
+}
 
-// New checks cfg and returns a running producer. It makes no call to Firehose;
-// ctx bounds the search for AWS settings and credentials only.
+// New checks cfg, looks at the delivery stream, and returns a running producer.
+// It fails when the stream is not there, unless Config.WaitForStream is set: then
+// it waits for it. Where the caller may not describe streams, or the service
+// can't be reached, the producer starts all the same. ctx bounds New only.
 func New(ctx context.Context, cfg Config) (*Producer, error) {
 	cfg.setDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	sender, renew, err := cfg.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
 	p := &Producer{
-		cfg:    cfg,
-		log:    cfg.Logger.With(slog.String("stream", cfg.Stream)),
-		sender: sender,
-		renew:  renew,
-		room:   semaphore.NewWeighted(cfg.MaxBuffer),
-		queue:  newQueue(),
+		cfg: cfg, log: cfg.Logger, start: time.Now(), renew: func() {}, delimiter: []byte(cfg.Delimiter),
+		streams: map[string]*stream{},
+		epochs:  []*epoch{{done: make(chan struct{})}},
+	}
+	if err := p.connect(ctx); err != nil {
+		return nil, err
 	}
 	p.stats.RefusedByCode = map[string]int64{}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.timer = time.AfterFunc(time.Hour, p.dispatch)
-	p.timer.Stop()
+	if cfg.Stream != "" {
+		if err := p.meet(ctx); err != nil {
+			p.stop()
+			return nil, err
+		}
+	}
 	return p, nil
 }
+
+// clock is the time since the producer's start.
+func (p *Producer) clock() time.Duration { return time.Since(p.start) }
 
 // Put accepts a copy of data as one record and returns. While the buffer is full
 // it waits; it returns ctx's error when ctx ends first, or ErrClosed, and the
 // record is not accepted then. A record that is too long for Firehose is
 // accepted and goes to the dead letter.
-func (p *Producer) Put(ctx context.Context, data []byte) error { return p.PutFunc(ctx, data, nil) }
+func (p *Producer) Put(ctx context.Context, data []byte) error {
+	return p.put(ctx, data, nil, 0)
+}
 
 // PutFunc is Put with a callback for the record's fate. The callback runs once,
 // on a goroutine of the producer; it must not block, nor call Put, Flush or
 // Close.
 func (p *Producer) PutFunc(ctx context.Context, data []byte, ack func(Ack)) error {
-	weight := p.weigh(data)
-	if !p.room.TryAcquire(weight) {
-		if err := p.waitForRoom(ctx, weight); err != nil {
-			return err
-		}
-	}
-	return p.accept(data, weight, ack)
+	return p.put(ctx, data, ack, 0)
 }
 
 // TryPut is Put that never waits: it returns ErrFull when the buffer is full.
-func (p *Producer) TryPut(data []byte) error {
-	weight := p.weigh(data)
-	if !p.room.TryAcquire(weight) {
-		return ErrFull
-	}
-	return p.accept(data, weight, nil)
-}
+func (p *Producer) TryPut(data []byte) error { return p.put(nil, data, nil, 0) }
 
 // PutBatch puts records in order and returns how many were accepted: all of
 // them, or those before the one that the error is about. ack may be nil;
-// otherwise it gets each record's index in records and its fate, as in PutFunc.
-func (p *Producer) PutBatch(ctx context.Context, records [][]byte, ack func(i int, a Ack)) (int, error) {
-	for i, data := range records {
-		var one func(Ack)
-		if ack != nil {
-			one = func(a Ack) { ack(i, a) }
+// otherwise it gets each record's fate, as in PutFunc, and its index.
+func (p *Producer) PutBatch(ctx context.Context, records [][]byte, ack func(Ack)) (int, error) {
+	return p.PutSeq(ctx, slices.Values(records), ack)
+}
+
+// PutSeq is PutBatch for a sequence.
+func (p *Producer) PutSeq(ctx context.Context, records iter.Seq[[]byte], ack func(Ack)) (int, error) {
+	n := 0
+	for data := range records {
+		if err := p.put(ctx, data, ack, n); err != nil {
+			return n, err
 		}
-		if err := p.PutFunc(ctx, data, one); err != nil {
-			return i, err
-		}
+		n++
 	}
-	return len(records), nil
+	return n, nil
 }
 
-// weigh is data's share of the buffer. A record larger than the whole buffer
-// takes all of it, so that it passes alone rather than never.
-func (p *Producer) weigh(data []byte) int64 {
-	return min(int64(len(data)+len(p.cfg.Delimiter)+recordOverhead), p.cfg.MaxBuffer)
-}
-
-// waitForRoom waits for weight bytes of the buffer, for ctx, or for the
-// producer's end.
-func (p *Producer) waitForRoom(ctx context.Context, weight int64) error {
-	both, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(p.ctx, cancel)()
-	err := p.room.Acquire(both, weight)
-	if err != nil && ctx.Err() == nil {
-		return ErrClosed
+// put accepts a record. Without a ctx it does not wait.
+func (p *Producer) put(ctx context.Context, data []byte, ack func(Ack), index int) error {
+	name := p.cfg.Stream
+	if p.cfg.Route != nil {
+		name = cmp.Or(p.cfg.Route(data), name)
 	}
-	return err
-}
+	size := len(data)
+	if !bytes.HasSuffix(data, p.delimiter) {
+		size += len(p.delimiter)
+	}
+	weight := p.weigh(size)
 
-// accept makes data a record. Its weight has been taken from the buffer.
-func (p *Producer) accept(data []byte, weight int64, ack func(Ack)) error {
-	r := &record{data: p.delimit(data), ack: ack, at: time.Now(), weight: weight}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return ErrClosed // the room taken is of no more use to anybody
+		return ErrClosed
+	}
+	s, err := p.streamLocked(name)
+	if err != nil {
+		return fmt.Errorf("hydrant: Config.Route: %w", err)
+	}
+	if !p.takeLocked(s, weight) {
+		if ctx == nil {
+			return ErrFull
+		}
+		if err := p.waitLocked(ctx, s, weight); err != nil {
+			return err
+		}
 	}
 	p.stats.Accepted++
 	p.stats.Pending++
-	p.stats.AcceptedBytes += int64(len(r.data))
-	p.queue.admit(r)
-	if len(r.data) > wire.MaxRecordBytes {
-		r.last = &failure{code: CodeRecordTooLarge, message: tooLarge(len(r.data)), class: wire.Refuse}
-		p.wg.Go(func() { p.bury([]*record{r}) })
+	p.stats.AcceptedBytes += int64(size)
+	m := member{ack: ack, index: index, size: size, at: p.clock()}
+	if size > wire.MaxRecordBytes {
+		p.refuseLocked(s, data, m)
 		return nil
 	}
-	p.queue.push(r)
-	if p.queue.fresh.n == 1 || p.queue.full(&p.cfg) {
-		p.dispatchLocked()
-	}
+	s.addLocked(data, m)
 	return nil
 }
 
-func (p *Producer) delimit(data []byte) []byte {
-	d := p.cfg.Delimiter
-	if bytes.HasSuffix(data, []byte(d)) {
-		return bytes.Clone(data)
-	}
-	return append(append(make([]byte, 0, len(data)+len(d)), data...), d...)
+// refuseLocked sends a record that no call can carry to the dead letter.
+func (p *Producer) refuseLocked(s *stream, data []byte, m member) {
+	b := newBatch(m.size)
+	b = b.add(data, p.cfg.Delimiter, m, s.packing)
+	b.slice()
+	b.epoch = p.epochs[len(p.epochs)-1]
+	b.epoch.pending++
+	b.packs[0].last = &failure{code: CodeRecordTooLarge, message: tooLarge(m.size), class: wire.Refuse}
+	p.wg.Go(func() { p.bury(s, []settled{{&b.packs[0], b, ""}}) })
 }
 
 // Flush sends what is buffered without lingering and waits until every record
-// that was accepted before has met its fate, and its callback has run. It returns ctx's error when ctx
-// ends first; the records stay accepted then.
+// that was accepted before has met its fate, and its callback has run. It
+// returns ctx's error when ctx ends first; the records stay accepted then.
 func (p *Producer) Flush(ctx context.Context) error {
 	p.mu.Lock()
 	closed := p.closed
@@ -203,10 +206,9 @@ func (p *Producer) Flush(ctx context.Context) error {
 
 func (p *Producer) flush(ctx context.Context) error {
 	p.mu.Lock()
-	open := p.queue.seal()
-	p.dispatchLocked()
+	unsettled := p.sealLocked()
 	p.mu.Unlock()
-	for _, e := range open {
+	for _, e := range unsettled {
 		select {
 		case <-e.done:
 		case <-ctx.Done():
@@ -214,6 +216,29 @@ func (p *Producer) flush(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sealLocked sends all that is buffered on its way, and returns the epochs that
+// are not settled.
+func (p *Producer) sealLocked() []*epoch {
+	for _, s := range p.streams {
+		if s.open != nil {
+			s.sealLocked()
+			s.dispatchLocked()
+		}
+	}
+	var unsettled []*epoch
+	for _, e := range p.epochs {
+		if !e.sealed {
+			e.sealed = true
+			e.check()
+		}
+		if e.pending > 0 {
+			unsettled = append(unsettled, e)
+		}
+	}
+	p.epochs = append(unsettled[:len(unsettled):len(unsettled)], &epoch{done: make(chan struct{})})
+	return unsettled
 }
 
 // Close refuses new records, flushes, and stops every goroutine. When ctx ends
@@ -227,22 +252,31 @@ func (p *Producer) Close(ctx context.Context) error {
 		return ErrClosed
 	}
 	p.closed = true
+	for _, w := range p.waiters {
+		close(w.done)
+	}
+	p.waiters = nil
 	p.mu.Unlock()
 
 	err := p.flush(ctx)
 	p.stop()
-	p.timer.Stop()
 	p.wg.Wait()
 	if c, ok := p.cfg.DeadLetter.(*DeadLetterFile); ok {
 		_ = c.Close()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range p.queue.drain() {
-		p.left = append(p.left, r.dead(p.cfg.Stream))
+	for _, s := range p.streams {
+		s.timer.Stop()
+		for _, b := range slices.Concat(s.again, s.ready) {
+			for i := range b.packs {
+				p.left = p.appendDead(p.left, s.name, b, &b.packs[i])
+			}
+		}
 	}
 	if len(p.left) == 0 {
 		return nil // the last fates came while the calls were broken off
 	}
+	slices.SortStableFunc(p.left, func(a, b DeadRecord) int { return a.First.Compare(b.First) })
 	return &UndeliveredError{Records: p.left, Err: err}
 }

@@ -18,13 +18,12 @@ import (
 // sender makes one put call and returns the answer's entries, in the order of
 // the records.
 type sender interface {
-	send(ctx context.Context, records [][]byte) ([]wire.PutEntry, error)
+	send(ctx context.Context, stream string, records [][]byte) ([]wire.PutEntry, error)
 }
 
 // sdkSender sends through the SDK's client, or the caller's own.
 type sdkSender struct {
 	client Client
-	stream string
 	single bool // every call is a PutRecord
 }
 
@@ -32,10 +31,10 @@ type sdkSender struct {
 // call were refused.
 func retriesOff(o *firehose.Options) { o.Retryer = aws.NopRetryer{} }
 
-func (s *sdkSender) send(ctx context.Context, records [][]byte) ([]wire.PutEntry, error) {
+func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte) ([]wire.PutEntry, error) {
 	if s.single {
 		out, err := s.client.PutRecord(ctx, &firehose.PutRecordInput{
-			DeliveryStreamName: &s.stream,
+			DeliveryStreamName: &stream,
 			Record:             &types.Record{Data: records[0]},
 		}, retriesOff)
 		if err != nil {
@@ -43,7 +42,7 @@ func (s *sdkSender) send(ctx context.Context, records [][]byte) ([]wire.PutEntry
 		}
 		return []wire.PutEntry{{RecordID: aws.ToString(out.RecordId)}}, nil
 	}
-	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &s.stream, Records: make([]types.Record, len(records))}
+	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: make([]types.Record, len(records))}
 	for i, data := range records {
 		in.Records[i].Data = data
 	}
@@ -68,6 +67,7 @@ type failure struct {
 	code, message string
 	class         wire.Class
 	stored        bool // the records may have been stored all the same
+	throttled     bool // for want of quota
 }
 
 func (f *failure) String() string {
@@ -95,6 +95,7 @@ func callFailure(err error) *failure {
 		f.code = ""
 	}
 	f.class, f.stored = wire.Classify(f.code, f.message, status)
+	f.throttled = wire.Throttled(f.code, status)
 	if status == 0 && neverSent(err) {
 		f.stored = false
 	}
@@ -133,5 +134,6 @@ func entryFailure(e wire.PutEntry) *failure {
 		return f
 	}
 	f.class, f.stored = wire.Classify(f.code, f.message, 200)
+	f.throttled = wire.Throttled(f.code, 200)
 	return f
 }

@@ -1,12 +1,11 @@
 package hydrant
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
+	"github.com/hydrant-go/hydrant/internal/pace"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -14,223 +13,289 @@ import (
 // service does not document.
 const maxUnknownAttempts = 10
 
-// backoffFloor is the least wait after a failure: full jitter alone could be
-// no wait at all.
-const backoffFloor = 10 * time.Millisecond
+// outcome is what a call has done to its batches.
+type outcome struct {
+	whole     *failure // the whole call's, or nil
+	delivered []settled
+	dead      []settled
+	refused   int      // packs that the answer refused one by one
+	again     []*batch // what has to be sent again
+	halved    bool     // again holds the halves of a poisoned call
+	done      []*batch // whose memory is free once the outcome is dealt with
 
-// backoff is the wait after the n-th failure in a row, from 1: a random time
-// up to the base, doubled with every further failure, up to the cap.
-func (p *Producer) backoff(n int) time.Duration {
-	most := p.cfg.BackoffCap
-	if shift := min(n-1, 30); p.cfg.BackoffBase <= most>>shift {
-		most = p.cfg.BackoffBase << shift
-	}
-	return max(backoffFloor, rand.N(most+1))
+	accepted, throttled pace.Quota
+	took                time.Duration
 }
 
-func (p *Producer) dispatch() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.dispatchLocked()
+// settled is a pack with its fate.
+type settled struct {
+	*pack
+	batch *batch
+	id    string
 }
 
-// dispatchLocked starts every call that is due and sets the timer for the next.
-// It is called after every change to what it depends on: the queue, the calls
-// in flight, the wait, and the end of the producer.
-func (p *Producer) dispatchLocked() {
-	for p.ctx.Err() == nil && p.inFlight < p.limitLocked() {
-		due, ok := p.queue.due(&p.cfg)
-		if !ok {
-			return
-		}
-		if p.notBefore.After(due) {
-			due = p.notBefore
-		}
-		if wait := time.Until(due); wait > 0 {
-			p.timer.Reset(wait)
-			return
-		}
-		p.startLocked()
-	}
-}
-
-// limitLocked is how many calls may be under way now: after a failure a single
-// one tries whether the stream is back.
-func (p *Producer) limitLocked() int {
-	if p.failures > 0 {
-		return 1
-	}
-	return p.cfg.InFlight
-}
-
-func (p *Producer) startLocked() {
-	batch, isolated := p.queue.cut(&p.cfg)
-	p.inFlight++
-	p.stats.Calls++
-	for _, r := range batch {
-		if r.attempts > 0 {
-			p.stats.Retries++
-		}
-		r.attempts++
-	}
-	wave := p.wave
-	p.wg.Go(func() { p.call(batch, isolated, wave) })
-}
-
-// call makes one put call and settles its records.
-func (p *Producer) call(batch []*record, isolated bool, wave int) {
-	records := make([][]byte, len(batch))
-	for i, r := range batch {
-		records[i] = r.data
-	}
-	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.CallTimeout)
-	entries, err := p.sender.send(ctx, records)
-	cancel()
-
-	o := p.judge(batch, entries, err)
+// settle deals with the answer to a call, or with its failure.
+func (p *Producer) settle(c *call, entries []wire.PutEntry, err error) {
+	o := p.judge(c, entries, err)
 	if o.whole != nil && o.whole.class == wire.Renew {
 		p.renew()
 	}
-	wait := p.settle(o, isolated, wave)
-	p.report(o, len(batch), wait)
-	for i, r := range o.delivered {
-		if r.ack != nil {
-			r.ack(Ack{RecordID: o.ids[i], Attempts: r.attempts, Latency: time.Since(r.at), MaybeDuplicate: r.maybe})
+	wait := p.enter(c, &o)
+	p.report(c, &o, wait)
+	now := p.clock()
+	for _, f := range o.delivered {
+		for i := range f.members {
+			if m := &f.members[i]; m.ack != nil {
+				m.ack(Ack{
+					Index: m.index, RecordID: f.id, Attempts: f.batch.attempts,
+					Latency: now - m.at, MaybeDuplicate: f.maybe,
+				})
+			}
 		}
 	}
 	p.leave(o.delivered)
-	p.bury(o.dead)
+	p.bury(c.stream, o.dead)
+	for _, b := range o.done {
+		b.free()
+	}
 }
 
-// outcome is what a call has done to its records.
-type outcome struct {
-	whole     *failure // the whole call's, or nil
-	delivered []*record
-	ids       []string  // of delivered
-	refused   int       // records that the answer refused one by one
-	again     []*record // to be sent again
-	dead      []*record
-	halves    [][]*record // of a call that one of its records has poisoned
-}
-
-// judge gives every record of a call its fate. It alone decides between
+// judge gives every pack of a call its fate. It alone decides between
 // delivered, again and dead.
-func (p *Producer) judge(batch []*record, entries []wire.PutEntry, err error) outcome {
-	var o outcome
+func (p *Producer) judge(c *call, entries []wire.PutEntry, err error) (o outcome) {
+	o.took = time.Since(c.start)
+	packs := 0
+	for _, b := range c.parts {
+		packs += len(b.packs)
+	}
 	switch {
 	case err != nil:
-		o.whole = callFailure(err)
-	case len(entries) != len(batch):
+		o.whole = p.excuse(callFailure(err))
+	case len(entries) != packs:
 		// Nothing says which entry is whose, so none counts.
 		o.whole = &failure{
-			message: fmt.Sprintf("the answer has %d entries for %d records", len(entries), len(batch)),
+			message: fmt.Sprintf("the answer has %d entries for %d records", len(entries), packs),
 			class:   wire.Retry, stored: true,
 		}
 	}
-	if o.whole != nil && o.whole.class == wire.Poison && len(batch) > 1 {
-		mark(batch, o.whole)
-		half := len(batch) / 2
-		o.halves = [][]*record{batch[:half], batch[half:]}
+	if o.whole != nil && o.whole.class == wire.Poison && p.bisect(c, &o) {
 		return o
 	}
-	for i, r := range batch {
-		f := o.whole
-		if f == nil {
-			if f = entryFailure(entries[i]); f != nil {
-				o.refused++
-			}
+	o.delivered = make([]settled, 0, packs)
+	for _, b := range c.parts {
+		var mine []wire.PutEntry
+		if o.whole == nil {
+			mine, entries = entries[:len(b.packs)], entries[len(b.packs):]
 		}
-		switch {
-		case f == nil:
-			o.delivered, o.ids = append(o.delivered, r), append(o.ids, entries[i].RecordID)
-		case p.hopeless(r, f):
-			mark([]*record{r}, f)
-			o.dead = append(o.dead, r)
-		default:
-			mark([]*record{r}, f)
-			o.again = append(o.again, r)
-		}
+		p.judgeBatch(b, mine, &o)
+	}
+	if o.accepted.Records > 0 {
+		o.accepted.Calls = 1
+	} else {
+		o.throttled.Calls = min(1, o.throttled.Records)
 	}
 	return o
 }
 
-// mark notes on records why their latest attempt failed.
-func mark(records []*record, f *failure) {
-	for _, r := range records {
-		r.last = f
-		r.maybe = r.maybe || f.stored
+func (p *Producer) judgeBatch(b *batch, entries []wire.PutEntry, o *outcome) {
+	var again []*pack
+	for i := range b.packs {
+		k := &b.packs[i]
+		f := o.whole
+		id := ""
+		if f == nil {
+			f, id = entryFailure(entries[i]), entries[i].RecordID
+			if f != nil {
+				f = p.excuse(f)
+				o.refused++
+			}
+		}
+		if f == nil {
+			o.accepted.Records++
+			o.accepted.Bytes += float64(len(k.data()))
+			o.delivered = append(o.delivered, settled{k, b, id})
+			continue
+		}
+		if f.throttled {
+			o.throttled.Records++
+			o.throttled.Bytes += float64(len(k.data()))
+		}
+		k.mark(f)
+		if f.class == wire.Poison && k.n > 1 {
+			first, second := b.take([]*pack{k}).halves()
+			first.alone, second.alone = true, true
+			o.again = append(o.again, first, second)
+			continue
+		}
+		if p.hopeless(b, k) {
+			o.dead = append(o.dead, settled{k, b, ""})
+			continue
+		}
+		again = append(again, k)
+	}
+	if len(again) == len(b.packs) {
+		b.alone = b.alone && o.whole != nil // still under suspicion
+		o.again = append(o.again, b)
+		return
+	}
+	o.done = append(o.done, b)
+	if len(again) > 0 {
+		rest := b.take(again)
+		rest.alone = false
+		o.again = append(o.again, rest)
 	}
 }
 
-// hopeless tells whether r, failed with f, is not to be sent again.
-func (p *Producer) hopeless(r *record, f *failure) bool {
-	switch f.class {
+// bisect cuts a call in two that one of its records has poisoned; false when it
+// holds a single record.
+func (p *Producer) bisect(c *call, o *outcome) bool {
+	packs, members := 0, 0
+	for _, b := range c.parts {
+		packs, members = packs+len(b.packs), members+len(b.members)
+		for i := range b.packs {
+			b.packs[i].mark(o.whole)
+		}
+	}
+	if members == 1 {
+		return false
+	}
+	o.halved = true
+	if len(c.parts) > 1 {
+		o.again = c.parts // each on its own first
+	} else {
+		first, second := c.parts[0].halves()
+		o.again = []*batch{first, second}
+		o.done = c.parts
+	}
+	for _, b := range o.again {
+		b.alone = true
+	}
+	return true
+}
+
+// mark notes on a pack why its latest attempt failed.
+func (k *pack) mark(f *failure) {
+	k.last = f
+	k.maybe = k.maybe || f.stored
+}
+
+// excuse changes what a failure means where the caller has said so.
+func (p *Producer) excuse(f *failure) *failure {
+	if f.code == wire.CodeResourceNotFound && p.cfg.WaitForStream {
+		f.class = wire.Retry
+	}
+	return f
+}
+
+// hopeless tells whether a pack is not to be sent again.
+func (p *Producer) hopeless(b *batch, k *pack) bool {
+	switch k.last.class {
 	case wire.Refuse, wire.Poison:
 		return true
 	case wire.Unknown:
-		if r.attempts >= maxUnknownAttempts {
+		if b.attempts >= maxUnknownAttempts {
 			return true
 		}
 	}
-	return p.cfg.MaxAttempts > 0 && r.attempts >= p.cfg.MaxAttempts
+	return p.cfg.MaxAttempts > 0 && b.attempts >= p.cfg.MaxAttempts ||
+		p.cfg.MaxAge > 0 && p.clock()-k.members[0].at >= p.cfg.MaxAge
 }
 
-// settle enters an outcome into the books, queues what goes out again, and
+// enter enters an outcome into the books, queues what goes out again, and
 // starts what is due next. It returns the wait that a failure has caused.
-func (p *Producer) settle(o outcome, isolated bool, wave int) (wait time.Duration) {
+func (p *Producer) enter(c *call, o *outcome) (wait time.Duration) {
+	add := p.tally(o)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inFlight--
-	p.countLocked(o)
-	for _, r := range o.delivered {
-		p.room.Release(r.weight)
+	s, now := c.stream, time.Now()
+	s.used = now
+	s.window.calls--
+	if o.whole == nil && len(o.delivered) > 0 {
+		s.window.answered(now, o.took, p.cfg.InFlight)
 	}
-	p.queue.isolated = append(p.queue.isolated, o.halves...)
-	if isolated && o.whole != nil && len(o.again) > 0 {
-		p.queue.isolated = append(p.queue.isolated, o.again) // still under suspicion
-	} else {
-		for _, r := range o.again {
-			p.queue.retry(r)
-		}
+	s.pacer.Answered(now, c.start, o.accepted, o.throttled)
+	p.countLocked(o, add)
+	wait = s.waitLocked(o, c.wave, now)
+	for _, b := range o.again {
+		b.due = now.Add(wait)
 	}
-	wait = p.waitLocked(o, wave)
-	p.dispatchLocked()
+	s.again = append(s.again, o.again...)
+	p.releaseLocked(s, add.room)
+	s.dispatchLocked()
 	return wait
 }
 
-// waitLocked sets the wait before the next call, of any record. Progress resets
-// the back-off. A failure raises it, but only once for all calls that were under
-// way together, or a wave of them would jump to the cap.
-func (p *Producer) waitLocked(o outcome, wave int) time.Duration {
-	clean := o.whole == nil && o.refused == 0
+// waitLocked is the wait before what has failed is sent again. Without any
+// progress the whole stream waits. Progress resets the back-off; a failure
+// raises it, but only once for all calls that were under way together, or a
+// wave of them would jump to the cap.
+func (s *stream) waitLocked(o *outcome, wave int, now time.Time) time.Duration {
 	if len(o.delivered) > 0 {
-		p.failures = 0
+		s.failures = 0
 	}
-	if clean {
+	switch {
+	case o.whole == nil && o.refused == 0:
 		return 0
+	case len(o.delivered) > 0:
+		attempts := 1
+		for _, b := range o.again {
+			attempts = max(attempts, b.attempts)
+		}
+		return s.p.backoff(attempts)
 	}
-	if len(o.delivered) == 0 && wave == p.wave && o.halves == nil {
-		p.failures++
-		p.wave++
+	if wave == s.wave && !o.halved {
+		s.failures++
+		s.wave++
 	}
-	wait := p.backoff(max(1, p.failures))
-	if until := time.Now().Add(wait); until.After(p.notBefore) {
-		p.notBefore = until
+	wait := s.p.backoff(max(1, s.failures))
+	if until := now.Add(wait); until.After(s.notBefore) {
+		s.notBefore = until
 	}
 	return wait
 }
 
-func (p *Producer) countLocked(o outcome) {
-	s := &p.stats
-	for _, r := range o.delivered {
-		s.Delivered++
-		s.Pending--
-		s.DeliveredBytes += int64(len(r.data))
-		s.BilledBytes += wire.BilledBytes(len(r.data))
-		if r.maybe {
-			s.MaybeDuplicate++
+// tally is what the delivered packs of an outcome add to the books.
+type tally struct {
+	Stats
+	room    int64
+	latency Histogram
+}
+
+func (p *Producer) tally(o *outcome) *tally {
+	t := &tally{}
+	now := p.clock()
+	for _, f := range o.delivered {
+		t.FirehoseRecords++
+		t.Delivered += int64(len(f.members))
+		t.DeliveredBytes += int64(f.size)
+		t.BilledBytes += wire.BilledBytes(len(f.data()))
+		if f.batch.lingered {
+			t.LingerPaddingBytes += wire.BilledBytes(len(f.data())) - int64(len(f.data()))
+		}
+		if f.maybe {
+			t.MaybeDuplicate += int64(len(f.members))
+		}
+		for i := range f.members {
+			m := &f.members[i]
+			t.UnpackedBilledBytes += wire.BilledBytes(m.size)
+			t.room += p.weigh(m.size)
+			t.latency.add(now - m.at)
 		}
 	}
+	return t
+}
+
+func (p *Producer) countLocked(o *outcome, add *tally) {
+	s := &p.stats
+	s.FirehoseRecords += add.FirehoseRecords
+	s.Delivered += add.Delivered
+	s.Pending -= add.Delivered
+	s.DeliveredBytes += add.DeliveredBytes
+	s.BilledBytes += add.BilledBytes
+	s.UnpackedBilledBytes += add.UnpackedBilledBytes
+	s.LingerPaddingBytes += add.LingerPaddingBytes
+	s.MaybeDuplicate += add.MaybeDuplicate
+	s.Latency.merge(&add.latency)
 	if o.whole == nil && o.refused == 0 {
 		s.LastFailure = ""
 	}
@@ -239,37 +304,44 @@ func (p *Producer) countLocked(o outcome) {
 		s.LastFailure = o.whole.String()
 		return
 	}
-	s.Refused += int64(o.refused)
-	for _, list := range [][]*record{o.again, o.dead} {
-		for _, r := range list {
-			s.RefusedByCode[r.last.code]++
-			s.LastFailure = r.last.String()
+	count := func(k *pack) {
+		s.Refused += int64(k.n)
+		s.RefusedByCode[k.last.code] += int64(k.n)
+		s.LastFailure = k.last.String()
+	}
+	for _, b := range o.again {
+		for i := range b.packs {
+			count(&b.packs[i])
 		}
+	}
+	for _, f := range o.dead {
+		count(f.pack)
 	}
 }
 
 // report logs what an operator has to know of a call.
-func (p *Producer) report(o outcome, sent int, wait time.Duration) {
+func (p *Producer) report(c *call, o *outcome, wait time.Duration) {
 	switch {
 	case o.whole != nil && p.ctx.Err() == nil:
 		p.log.Warn("put call failed",
-			slog.String("error", o.whole.String()), slog.String("class", o.whole.class.String()),
-			slog.Int("records", sent), slog.Duration("wait", wait))
+			slog.String("stream", c.stream.name), slog.String("error", o.whole.String()),
+			slog.String("class", o.whole.class.String()), slog.Duration("wait", wait))
 	case o.refused > 0:
 		p.log.Debug("records refused",
-			slog.Int("refused", o.refused), slog.Int("records", sent), slog.Duration("wait", wait))
+			slog.String("stream", c.stream.name), slog.Int("refused", o.refused),
+			slog.Int("accepted", len(o.delivered)), slog.Duration("wait", wait))
 	}
 }
 
-// bury writes records to the dead letter, trying until it takes them or the
-// producer ends. Only then are they settled.
-func (p *Producer) bury(records []*record) {
-	if len(records) == 0 {
+// bury writes the members of packs to the dead letter, trying until it takes
+// them or the producer ends. Only then are they settled.
+func (p *Producer) bury(s *stream, packs []settled) {
+	if len(packs) == 0 {
 		return
 	}
-	dead := make([]DeadRecord, len(records))
-	for i, r := range records {
-		dead[i] = r.dead(p.cfg.Stream)
+	var dead []DeadRecord
+	for _, f := range packs {
+		dead = p.appendDead(dead, s.name, f.batch, f.pack)
 	}
 	for n := 1; ; n++ {
 		err := p.cfg.DeadLetter.Write(p.ctx, dead)
@@ -277,55 +349,66 @@ func (p *Producer) bury(records []*record) {
 			break
 		}
 		p.log.Error("dead letter failed; trying again", slog.Any("error", err), slog.Int("records", len(dead)))
-		select {
-		case <-time.After(p.backoff(n)):
-		case <-p.ctx.Done():
+		if !p.sleep(p.backoff(n)) {
 			p.mu.Lock()
 			p.left = append(p.left, dead...)
 			p.mu.Unlock()
 			return
 		}
 	}
-	p.log.Warn("records in the dead letter", slog.Int("records", len(dead)),
+	p.log.Warn("records in the dead letter", slog.String("stream", s.name), slog.Int("records", len(dead)),
 		slog.String("code", dead[0].Code), slog.String("message", dead[0].Message))
 	p.mu.Lock()
-	p.stats.DeadLettered += int64(len(records))
-	p.stats.Pending -= int64(len(records))
-	for _, r := range records {
-		p.room.Release(r.weight)
-	}
-	p.mu.Unlock()
-	for _, r := range records {
-		if r.ack != nil {
-			r.ack(Ack{
-				Attempts: r.attempts, Latency: time.Since(r.at), MaybeDuplicate: r.maybe,
-				Err: &DeadError{Code: r.last.code, Message: r.last.message},
-			})
+	p.stats.DeadLettered += int64(len(dead))
+	p.stats.Pending -= int64(len(dead))
+	var room int64
+	for _, f := range packs {
+		for i := range f.members {
+			room += p.weigh(f.members[i].size)
 		}
 	}
-	p.leave(records)
+	p.releaseLocked(s, room)
+	p.mu.Unlock()
+	now := p.clock()
+	for _, f := range packs {
+		for i := range f.members {
+			if m := &f.members[i]; m.ack != nil {
+				m.ack(Ack{
+					Index: m.index, Attempts: f.batch.attempts, Latency: now - m.at, MaybeDuplicate: f.maybe,
+					Err: &DeadError{Code: f.last.code, Message: f.last.message},
+				})
+			}
+		}
+	}
+	p.leave(packs)
 }
 
-// leave lets go of settled records, once their callbacks have run: a Flush that
+// leave lets go of settled packs, once their callbacks have run: a Flush that
 // waits for them returns after that.
-func (p *Producer) leave(records []*record) {
+func (p *Producer) leave(packs []settled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range records {
-		p.queue.leave(r)
+	for _, f := range packs {
+		f.batch.epoch.pending -= len(f.members)
+		f.batch.epoch.check()
 	}
 }
 
-// dead is r's form outside the producer.
-func (r *record) dead(stream string) DeadRecord {
-	d := DeadRecord{
-		Stream: stream, Data: r.data, Attempts: r.attempts,
-		First: r.at, Last: time.Now(), MaybeDelivered: r.maybe,
+// appendDead appends the members of a pack in their form outside the producer.
+func (p *Producer) appendDead(list []DeadRecord, stream string, b *batch, k *pack) []DeadRecord {
+	raw, now := append([]byte(nil), k.raw...), time.Now()
+	for _, m := range k.members {
+		d := DeadRecord{
+			Stream: stream, Data: raw[:m.size:m.size], Attempts: b.attempts,
+			First: p.start.Add(m.at), Last: now, MaybeDelivered: k.maybe,
+		}
+		raw = raw[m.size:]
+		if k.last != nil {
+			d.Code, d.Message = k.last.code, k.last.message
+		}
+		list = append(list, d)
 	}
-	if r.last != nil {
-		d.Code, d.Message = r.last.code, r.last.message
-	}
-	return d
+	return list
 }
 
 func tooLarge(size int) string {

@@ -91,7 +91,9 @@ func TestExamples(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			got := slices.Sorted(slices.Values(stored[test.name]))
+			got := strings.SplitAfter(strings.Join(stored[test.name], ""), "\n")
+			got = got[:len(got)-1]
+			slices.Sort(got)
 			if strings.HasPrefix(test.name, "putrecord") {
 				// At least once: the SDK closes a request's body when the answer begins, net/http
 				// may then break the connection in the middle of it, and the SDK repeats the call.

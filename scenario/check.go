@@ -28,7 +28,7 @@ var metricNames = []string{"IncomingRecords", "IncomingBytes", "IncomingPutReque
 // over: AWS publishes them a minute or more later.
 func (w *workflow) metrics(ctx context.Context, started time.Time) {
 	client := cloudwatch.NewFromConfig(w.site.aws)
-	stored := float64(w.report.PutRecord.Delivered + w.report.Batch.Delivered)
+	stored := float64(w.report.PutRecord.FirehoseRecords + w.report.Batch.FirehoseRecords)
 	err := w.poll(ctx, func(ctx context.Context) (bool, error) {
 		w.report.Metrics = map[string]float64{}
 		for _, name := range metricNames {

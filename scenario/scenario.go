@@ -37,6 +37,7 @@ type Config struct {
 	Records    int    // to generate; default 5,550
 	PutRecords int    // of them, to put one by one; default 100, negative: none
 	BatchSize  int    // most records of one PutRecordBatch; default 500
+	Pack       bool   // pack what goes by PutRecordBatch, as the destination allows
 	Seed       uint64 // of the sample records and the faults
 
 	// Faults is what the embedded Firehose does wrong. Default FaultsSome.
@@ -73,6 +74,7 @@ const Steps = 7
 // Report is the workflow's result.
 type Report struct {
 	Stream    string `json:"stream"`
+	Region    string `json:"region"`
 	Generated int    `json:"generated"`
 	PutRecord Phase  `json:"put_record"`
 	Batch     Phase  `json:"put_record_batch"`
@@ -105,7 +107,12 @@ type Phase struct {
 	Delivered      int64   `json:"delivered"`
 	RawBytes       int64   `json:"raw_bytes"`
 	BilledBytes    int64   `json:"billed_bytes"`
-	Seconds        float64 `json:"seconds"`
+	BilledUSD      float64 `json:"billed_usd"`
+	// FirehoseRecords counts what was delivered as Firehose counts it: a pack is
+	// one. UnpackedBilledBytes is what is billed without packs.
+	FirehoseRecords     int64   `json:"firehose_records"`
+	UnpackedBilledBytes int64   `json:"unpacked_billed_bytes"`
+	Seconds             float64 `json:"seconds"`
 }
 
 func (c *Config) setDefaults() {
@@ -221,8 +228,12 @@ func (w *workflow) put(ctx context.Context) error {
 // phase puts records in pages and waits until each has met its fate.
 func (w *workflow) phase(ctx context.Context, records [][]byte, page int) (Phase, error) {
 	started := time.Now()
+	packing := hydrant.PackOff // so that a page is what the flag says
+	if w.Pack && page > 1 {
+		packing = hydrant.PackAuto
+	}
 	p, err := hydrant.New(ctx, hydrant.Config{
-		Stream: w.site.stream, AWS: &w.site.aws, BatchRecords: page, DeadLetter: w.dead, Logger: w.Logger,
+		Stream: w.site.stream, AWS: &w.site.aws, BatchRecords: page, Packing: packing, DeadLetter: w.dead, Logger: w.Logger,
 	})
 	if err != nil {
 		return Phase{}, err
@@ -233,8 +244,10 @@ func (w *workflow) phase(ctx context.Context, records [][]byte, page int) (Phase
 	phase := Phase{
 		Records: len(records), Calls: s.Calls, FailedCalls: s.FailedCalls, Refused: s.Refused, Retries: s.Retries,
 		MaybeDuplicate: s.MaybeDuplicate, Delivered: s.Delivered, RawBytes: s.DeliveredBytes, BilledBytes: s.BilledBytes,
+		FirehoseRecords: s.FirehoseRecords, UnpackedBilledBytes: s.UnpackedBilledBytes,
 		Seconds: time.Since(started).Seconds(),
 	}
+	phase.BilledUSD = wire.PriceIn(w.site.aws.Region).USD(s.BilledBytes)
 	w.Say("%d of %d records stored in %d calls", s.Delivered, len(records), s.Calls)
 	if s.FailedCalls+s.Refused > 0 {
 		w.Say("%d calls failed as a whole, and the answers of others refused %d records; %d records were sent again", s.FailedCalls, s.Refused, s.Retries)

@@ -136,18 +136,14 @@ func (c Class) String() string {
 // failure, so that sending them again may duplicate them. Of the failures of a
 // put only throttling and the client's own errors are known to store nothing.
 func Classify(code, message string, status int) (class Class, stored bool) {
-	if clockSkewed(code, message) { // the sender learns the offset from this very answer
+	// A sender learns the clock's offset from the very answer.
+	if clockSkewed(code, message) || Throttled(code, status) {
 		return Retry, false
 	}
 	switch code {
 	case "":
 		return classifyStatus(status)
-	case CodeServiceUnavailable, CodeThrottling,
-		"Throttling", "ThrottledException", "RequestThrottledException", "RequestThrottled",
-		"TooManyRequestsException", "ProvisionedThroughputExceededException",
-		"RequestLimitExceeded", "BandwidthLimitExceeded", CodeLimitExceeded, "SlowDown",
-		// The body came too slowly or not at all; the request was not run.
-		"RequestTimeout", "RequestTimeoutException":
+	case "RequestTimeout", "RequestTimeoutException": // the body came too slowly or not at all; the request was not run
 		return Retry, false
 	case CodeInternalFailure, "InternalServerError", "InternalError", "InternalServiceException", "ServiceUnavailable":
 		return Retry, true
@@ -177,6 +173,20 @@ func Classify(code, message string, status int) (class Class, stored bool) {
 	return Unknown, true
 }
 
+// Throttled tells of a failure whether it is for want of quota.
+func Throttled(code string, status int) bool {
+	switch code {
+	case "":
+		return status == 429
+	case CodeServiceUnavailable, CodeThrottling,
+		"Throttling", "ThrottledException", "RequestThrottledException", "RequestThrottled",
+		"TooManyRequestsException", "ProvisionedThroughputExceededException",
+		"RequestLimitExceeded", "BandwidthLimitExceeded", CodeLimitExceeded, "SlowDown":
+		return true
+	}
+	return false
+}
+
 // classifyStatus classes a failure that has no error code: no answer at all
 // (0), an answer of 2xx that could not be read, or one from a proxy.
 func classifyStatus(status int) (class Class, stored bool) {
@@ -185,7 +195,7 @@ func classifyStatus(status int) (class Class, stored bool) {
 		return Unknown, true
 	case 401, 403, 404:
 		return Refuse, false
-	case 408, 429:
+	case 408:
 		return Retry, false
 	case 413:
 		return Poison, false

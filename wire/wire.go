@@ -28,6 +28,21 @@ const (
 	BillingIncrement = 5 << 10
 )
 
+// Quota is what a stream takes in a second of Direct PUT, by PutRecord and
+// PutRecordBatch together. Bytes are raw.
+type Quota struct{ Calls, Records, Bytes float64 }
+
+// DefaultQuota is a new stream's quota in a region. The three scale together
+// when AWS raises them, which it does by itself for a stream that is throttled
+// for a while (developer guide, limits).
+func DefaultQuota(region string) Quota {
+	switch region {
+	case "us-east-1", "us-west-2", "eu-west-1":
+		return Quota{Calls: 2000, Records: 500_000, Bytes: 5 << 20}
+	}
+	return Quota{Calls: 1000, Records: 100_000, Bytes: 1 << 20}
+}
+
 // Names of the protocol (awsJson1_1).
 const (
 	// TargetPrefix stands before the operation's name in X-Amz-Target.

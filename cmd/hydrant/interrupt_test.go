@@ -59,7 +59,7 @@ func TestInterruptSend(t *testing.T) {
 	}
 
 	var stderr bytes.Buffer
-	cmd := command(t, fh.env, "send", stream, input)
+	cmd := command(t, fh.env, "send", stream, input, "--no-pack")
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hydrant-go/hydrant/internal/ui"
 	"github.com/hydrant-go/hydrant/scenario"
+	"github.com/hydrant-go/hydrant/wire"
 )
 
 func (a *app) scenario() *cobra.Command {
@@ -62,6 +63,7 @@ are seen to work.`,
 	f.IntVar(&cfg.Records, "records", scenario.DefaultRecords, "how many records to generate")
 	f.IntVar(&cfg.PutRecords, "put-records", scenario.DefaultPutRecords, "how many of them to put one by one, by PutRecord")
 	f.IntVar(&cfg.BatchSize, "batch-size", 500, "most records of one PutRecordBatch, 2 to 500")
+	f.BoolVar(&cfg.Pack, "pack", false, "pack the records of PutRecordBatch into larger ones, as send does")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "the same seed makes the same records and faults")
 	f.StringVar(&faults, "faults", string(scenario.FaultsSome), "trouble that our own Firehose makes: none, some or heavy (with lost answers)")
 	f.BoolVar(&cfg.Keep, "keep", false, "leave the delivered files in place")
@@ -117,7 +119,10 @@ func (a *app) showScenario(r *scenario.Report, took time.Duration) error {
 	row("refused records", func(p scenario.Phase) string { return ui.Count(p.Refused) })
 	row("sent again", func(p scenario.Phase) string { return ui.Count(p.Retries) })
 	row("raw bytes", func(p scenario.Phase) string { return ui.Bytes(p.RawBytes) })
+	row("Firehose records", func(p scenario.Phase) string { return ui.Count(p.FirehoseRecords) })
 	row("billed bytes", func(p scenario.Phase) string { return ui.Bytes(p.BilledBytes) })
+	row("billed", func(p scenario.Phase) string { return ui.Dollars(p.BilledUSD) })
+	row("if packed", func(p scenario.Phase) string { return ui.Bytes(wire.BilledBytes(int(p.RawBytes))) })
 	if err := t.Flush(); err != nil {
 		return err
 	}

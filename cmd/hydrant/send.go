@@ -6,18 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
-	"github.com/aws/smithy-go"
 	"github.com/spf13/cobra"
 
 	"github.com/hydrant-go/hydrant"
-	"github.com/hydrant-go/hydrant/admin"
 	"github.com/hydrant-go/hydrant/internal/ui"
 	"github.com/hydrant-go/hydrant/source"
 	"github.com/hydrant-go/hydrant/wire"
@@ -30,8 +26,13 @@ type sendOptions struct {
 	deadLetter  string
 	skip        int64
 	drain       time.Duration
+	deadline    time.Duration
+	linger      time.Duration
+	rate        string
 	inFlight    int
 	maxAttempts int
+	noPack      bool
+	wait        bool
 	asIs        bool
 }
 
@@ -43,6 +44,11 @@ func (a *app) send() *cobra.Command {
 		Long: `Send files or standard input to a delivery stream by PutRecordBatch: every line of
 a text or NDJSON file, every element of a JSON array. gzip and zstd inputs are
 decompressed. Memory stays the same whatever the size of the input.
+
+Firehose bills each record by steps of 5,120 bytes, so records are packed into
+larger ones as the stream's destination allows (S3 without processing: up to
+1,024,000 bytes). The summary shows what that saves. The stream's quotas are learnt
+from its answers; --rate sets a bound.
 
 Refused records are sent again, with exponential back-off, until they are stored.
 Those that cannot be delivered are appended to the dead letter file with the reason.
@@ -62,10 +68,51 @@ all was sent, 130 interrupted.`,
 	f.StringVar(&o.deadLetter, "dead-letter", defaultDeadLetter, "file for records that can't be delivered")
 	f.Int64Var(&o.skip, "skip", 0, "pass over this many records at the start, to go on where a run has stopped")
 	f.DurationVar(&o.drain, "drain-timeout", 30*time.Second, "after an interrupt, how long to try to send what was accepted")
-	f.IntVar(&o.inFlight, "in-flight", 4, "most calls under way at once")
+	f.DurationVar(&o.deadline, "deadline", 0, "stop like at an interrupt after this time, with exit code 4 (0: none)")
+	f.BoolVar(&o.noPack, "no-pack", false, "send each record on its own")
+	f.DurationVar(&o.linger, "linger", time.Second, "how long a record may wait for others to fill its call")
+	f.StringVar(&o.rate, "rate", "", "send at most this much a second, such as 500KiB, 5MiB or 2000records (default: what the stream takes)")
+	f.IntVar(&o.inFlight, "in-flight", 16, "most calls under way at once")
+	f.BoolVar(&o.wait, "wait-for-stream", false, "wait for a delivery stream that is not there yet")
 	f.IntVar(&o.maxAttempts, "max-attempts", 0, "send a record at most this often before it goes to the dead letter (0: no limit)")
 	f.BoolVar(&o.asIs, "no-delimiter", false, "send records as they are, without adding a newline")
 	return cmd
+}
+
+func (o *sendOptions) packing() hydrant.Packing {
+	if o.noPack {
+		return hydrant.PackOff
+	}
+	return hydrant.PackAuto
+}
+
+// lingerOrNone is the linger as the producer takes it, where 0 is the default.
+func (o *sendOptions) lingerOrNone() time.Duration {
+	if o.linger == 0 {
+		return -1
+	}
+	return o.linger
+}
+
+var errDeadline = errors.New("the deadline has passed")
+
+// parseRate reads a bound such as 5MiB, 500000 (bytes) or 2000records.
+func parseRate(text string) (rate hydrant.Rate, err error) {
+	if text == "" {
+		return rate, nil
+	}
+	number := strings.TrimSuffix(text, "/s")
+	if count, ok := strings.CutSuffix(number, "records"); ok {
+		rate.Records, err = strconv.ParseFloat(strings.TrimSpace(count), 64)
+	} else {
+		var n int64
+		n, err = ui.ParseBytes(number)
+		rate.Bytes = float64(n)
+	}
+	if err != nil || rate.Bytes <= 0 && rate.Records <= 0 {
+		return rate, fmt.Errorf("%q is no rate; write bytes or records a second, such as 500KiB, 5MiB or 2000records", text)
+	}
+	return rate, nil
 }
 
 // sending is one run of send.
@@ -73,6 +120,7 @@ type sending struct {
 	app      *app
 	options  sendOptions
 	stream   string
+	region   string
 	producer *hydrant.Producer
 	dead     *hydrant.DeadLetterFile
 
@@ -98,8 +146,12 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	if err != nil {
 		return usageError("--format: %w", err)
 	}
-	if o.skip < 0 || o.drain < 0 {
-		return usageError("--skip and --drain-timeout must not be negative")
+	if o.skip < 0 || o.drain < 0 || o.deadline < 0 || o.linger < 0 {
+		return usageError("--skip, --drain-timeout, --deadline and --linger must not be negative")
+	}
+	rate, err := parseRate(o.rate)
+	if err != nil {
+		return usageError("--rate: %w", err)
 	}
 	if len(files) == 0 {
 		files = []string{"-"}
@@ -112,18 +164,21 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	if err != nil {
 		return err
 	}
-	if err := a.preflight(ctx, cfg, stream); err != nil {
-		return err
-	}
-	s := &sending{app: a, options: o, stream: stream, dead: hydrant.NewDeadLetterFile(o.deadLetter)}
+	s := &sending{app: a, options: o, stream: stream, region: cfg.Region, dead: hydrant.NewDeadLetterFile(o.deadLetter)}
 	s.producer, err = hydrant.New(ctx, hydrant.Config{
-		Stream: stream, AWS: &cfg, DeadLetter: s.dead, Logger: a.log,
+		Stream: stream, AWS: &cfg, DeadLetter: s.dead, Logger: a.log, WaitForStream: o.wait,
+		Packing: o.packing(), Linger: o.lingerOrNone(), Rate: rate,
 		InFlight: o.inFlight, MaxAttempts: o.maxAttempts, NoDelimiter: o.asIs,
 	})
 	if err != nil {
 		return err
 	}
 	started := time.Now()
+	if o.deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.deadline, errDeadline)
+		defer cancel()
+	}
 	progress := ui.NewProgress(a.stderr, total, s.snapshot)
 	progress.Start()
 	readErr := s.readAll(ctx, files, format)
@@ -164,23 +219,6 @@ func sizeOf(files []string) (total int64, err error) {
 		return 0, nil
 	}
 	return total, nil
-}
-
-// preflight looks whether the stream is there and takes records, before
-// anything is read. A caller who may put but not describe is let through.
-func (a *app) preflight(ctx context.Context, cfg aws.Config, stream string) error {
-	d, err := admin.Describe(ctx, firehose.NewFromConfig(cfg), stream)
-	if apiErr, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(apiErr.ErrorCode(), "AccessDenied") {
-		a.log.Info("may not describe the stream; sending without", "stream", stream)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if d.DeliveryStreamStatus != types.DeliveryStreamStatusActive {
-		return fmt.Errorf("delivery stream %s is %s, it must be ACTIVE to take records", stream, d.DeliveryStreamStatus)
-	}
-	return nil
 }
 
 func (s *sending) readAll(ctx context.Context, files []string, format source.Format) error {
@@ -295,8 +333,8 @@ func (s *sending) close(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
 		if pending := s.producer.Stats().Pending; pending > 0 {
-			s.app.tell("\ninterrupted: sending the %s records accepted so far (at most %v; a second interrupt stops at once)",
-				ui.Count(pending), s.options.drain)
+			s.app.tell("\n%s: sending the %s records accepted so far (at most %v; a second interrupt stops at once)",
+				why(ctx), ui.Count(pending), s.options.drain)
 		}
 		time.AfterFunc(s.options.drain, cancel)
 	})()
@@ -307,7 +345,7 @@ func (s *sending) close(ctx context.Context) error {
 	}
 	for i := range left.Records {
 		if left.Records[i].Message == "" {
-			left.Records[i].Message = "interrupted before it was sent"
+			left.Records[i].Message = why(ctx) + " before it was sent"
 		}
 	}
 	if werr := s.dead.Write(context.Background(), left.Records); werr != nil {
@@ -315,6 +353,14 @@ func (s *sending) close(ctx context.Context) error {
 	}
 	s.left = int64(len(left.Records))
 	return errors.Join(err, s.dead.Close())
+}
+
+// why is what ended the run before its time.
+func why(ctx context.Context) string {
+	if errors.Is(context.Cause(ctx), errDeadline) {
+		return "stopped by --deadline"
+	}
+	return "interrupted"
 }
 
 func (s *sending) snapshot() ui.Snapshot {
@@ -329,19 +375,34 @@ func (s *sending) snapshot() ui.Snapshot {
 // summary is the result of send.
 type summary struct {
 	Stream string `json:"stream"`
-	Read   int64  `json:"read"` // records taken from the inputs, without those skipped
+	Region string `json:"region,omitempty"`
+	// Records counts those taken from the inputs, without those skipped.
+	Records  int64 `json:"records"`
+	RawBytes int64 `json:"raw_bytes"` // delivered
 	hydrant.Stats
-	Bad        int64   `json:"bad"` // of DeadLettered: not of the input's format
-	DeadLetter string  `json:"dead_letter,omitempty"`
-	Seconds    float64 `json:"seconds"`
+	BilledUSD         float64 `json:"billed_usd"`
+	UnpackedBilledUSD float64 `json:"unpacked_billed_usd"`
+	PriceNote         string  `json:"price_note,omitempty"`
+	Bad               int64   `json:"bad"` // of DeadLettered: not of the input's format
+	Lost              int64   `json:"lost"`
+	DeadLetter        string  `json:"dead_letter,omitempty"`
+	Elapsed           float64 `json:"elapsed_s"`
+	RecordsPerSecond  float64 `json:"records_per_s"`
+	BytesPerSecond    float64 `json:"bytes_per_s"`
 }
 
 func (s *sending) show(took time.Duration) error {
 	sum := summary{
-		Stream: s.stream, Read: max(0, s.records-s.options.skip), Stats: s.producer.Stats(),
-		Bad: s.bad, Seconds: took.Seconds(),
+		Stream: s.stream, Region: s.region, Records: max(0, s.records-s.options.skip), Stats: s.producer.Stats(),
+		Bad: s.bad, Elapsed: took.Seconds(),
 	}
+	sum.RawBytes = sum.DeliveredBytes
 	sum.DeadLettered, sum.Pending = s.inDeadLetter(), sum.Pending-s.left
+	sum.Lost = sum.Accepted + s.bad - sum.Delivered - sum.DeadLettered
+	price := wire.PriceIn(s.region)
+	sum.BilledUSD, sum.UnpackedBilledUSD, sum.PriceNote = price.USD(sum.BilledBytes), price.USD(sum.UnpackedBilledBytes), price.Note
+	sum.RecordsPerSecond = float64(sum.Delivered) / took.Seconds()
+	sum.BytesPerSecond = float64(sum.DeliveredBytes) / took.Seconds()
 	if s.inDeadLetter() > 0 {
 		sum.DeadLetter = s.options.deadLetter
 	}
@@ -349,8 +410,12 @@ func (s *sending) show(took time.Duration) error {
 		return s.app.printJSON(sum)
 	}
 	t := ui.NewTable(s.app.stdout)
-	t.Row("delivered", ui.Count(sum.Delivered)+" records", ui.Bytes(sum.DeliveredBytes)+" raw, "+ui.Bytes(sum.BilledBytes)+" billed")
-	t.Row("calls", ui.Count(sum.Calls), ui.Count(sum.FailedCalls)+" failed")
+	t.Row("delivered", ui.Count(sum.Delivered)+" records", ui.Bytes(sum.DeliveredBytes))
+	t.Row("sent as", ui.Count(sum.FirehoseRecords)+" Firehose records", ui.Count(sum.Calls)+" calls, "+ui.Count(sum.FailedCalls)+" failed")
+	t.Row("billed", ui.Bytes(sum.BilledBytes)+times(sum.BilledBytes, sum.DeliveredBytes), ui.Dollars(sum.BilledUSD))
+	if sum.UnpackedBilledBytes > sum.BilledBytes {
+		t.Row("one by one", ui.Bytes(sum.UnpackedBilledBytes)+times(sum.UnpackedBilledBytes, sum.DeliveredBytes), ui.Dollars(sum.UnpackedBilledUSD))
+	}
 	t.Row("refused", ui.Count(sum.Refused), ui.Count(sum.Retries)+" sent again")
 	if sum.MaybeDuplicate > 0 {
 		t.Row("maybe twice", ui.Count(sum.MaybeDuplicate), "their first call got no answer")
@@ -358,8 +423,16 @@ func (s *sending) show(took time.Duration) error {
 	if n := s.inDeadLetter(); n > 0 {
 		t.Row("dead letter", ui.Count(n), s.options.deadLetter)
 	}
-	t.Row("time", ui.Duration(took), ui.Rate(sum.DeliveredBytes, took))
+	t.Row("time", ui.Duration(took), ui.Rate(sum.DeliveredBytes, took)+", "+ui.Count(int64(sum.RecordsPerSecond))+" records/s")
 	return t.Flush()
+}
+
+// times is what n is of raw.
+func times(n, raw int64) string {
+	if raw == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%.2f times)", float64(n)/float64(raw))
 }
 
 // inDeadLetter counts the records in the dead letter, once close is over.
@@ -379,7 +452,11 @@ func (s *sending) verdict(ctx context.Context, readErr, closeErr error) error {
 			s.position(), &wire.Error{Status: 400, Code: dead.Code, Message: dead.Message}, s.howToGoOn())}
 	}
 	if ctx.Err() != nil {
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted %s%s", s.position(), s.howToGoOn())}
+		code := exitInterrupted
+		if errors.Is(context.Cause(ctx), errDeadline) {
+			code = exitGaveUp
+		}
+		return &exitError{code, fmt.Errorf("%s %s%s", why(ctx), s.position(), s.howToGoOn())}
 	}
 	if readErr != nil {
 		return &exitError{exitGaveUp, fmt.Errorf("stopped reading %s: %w%s", s.position(), readErr, s.howToGoOn())}

@@ -54,6 +54,8 @@ const (
 	// callsPerSecond is into how many calls a second's worth is cut, once there
 	// is a ceiling: a refused one is then a small part of all.
 	callsPerSecond = 32
+	// recordsPerSecond is into how many records a second's worth is cut at least.
+	recordsPerSecond = 8
 	// leastScale keeps a pace from starving.
 	leastScale = 0.01
 	// A refused share up to mostNoise can be noise, if vainCuts cuts in a row
@@ -96,7 +98,7 @@ type Pacer struct {
 // and learns; or, if fixed, one that stays there.
 func New(base Quota, fixed bool, now time.Time) *Pacer {
 	return &Pacer{
-		base: base, fixed: fixed, scale: 1, at: now, next: now.Add(startDoubling),
+		base: base, fixed: fixed, scale: 1, at: now, credit: base.times(burst), next: now.Add(startDoubling),
 		random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 }
@@ -104,10 +106,18 @@ func New(base Quota, fixed bool, now time.Time) *Pacer {
 // Rate is the present pace.
 func (p *Pacer) Rate() Quota { return p.base.times(p.scale) }
 
-// CallBytes is how many bytes a call should hold at most. A call that takes a
-// large part of a second's quota is likely refused, and costs as much when it is
-// sent again.
+// RecordBytes is how many bytes a record should hold at most: one that takes a
+// large part of a second's quota is easily refused, again and again.
+func (p *Pacer) RecordBytes() int {
+	return int(p.base.Bytes * p.scale / recordsPerSecond)
+}
+
+// CallBytes is how many bytes a call should hold at most. There is no bound
+// until the first refusal: what is refused has to be sent again.
 func (p *Pacer) CallBytes() int {
+	if p.ceiling == 0 {
+		return math.MaxInt
+	}
 	return int(max(p.base.Bytes*p.scale/callsPerSecond, 16<<10))
 }
 
@@ -175,7 +185,7 @@ func (p *Pacer) Answered(now, start time.Time, accepted, throttled Quota) {
 	}
 	p.since.got += got
 	p.since.calls++
-	settled := start.After(p.cut) && now.Sub(p.cut) >= settling && p.since.calls >= settlingCalls
+	settled := p.ceiling == 0 || start.After(p.cut) && now.Sub(p.cut) >= settling && p.since.calls >= settlingCalls
 	if p.fixed || throttled == (Quota{}) || !settled {
 		return
 	}

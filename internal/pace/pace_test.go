@@ -365,11 +365,16 @@ func TestIdlenessDoesNotRaise(t *testing.T) {
 func TestRefusedIsNotOwed(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	p := New(small, false, now)
-	for range 2 * settlingCalls {
-		p.Wait(now)
+	start := now
+	for range 4 {
 		p.Take(Quota{1, 4, 4 << 20})
+	}
+	if wait := p.Wait(now); wait < 10*time.Second {
+		t.Errorf("the next call waits for %v, though 16 s of the pace are under way", wait)
+	}
+	for range 4 {
 		now = now.Add(50 * time.Millisecond)
-		p.Answered(now, now.Add(-40*time.Millisecond), Quota{1, 1, 64 << 10}, Quota{0, 3, 4<<20 - 64<<10})
+		p.Answered(now, start, Quota{1, 1, 64 << 10}, Quota{0, 3, 4<<20 - 64<<10})
 	}
 	if wait := p.Wait(now); wait > 5*time.Second {
 		t.Errorf("the next call waits for %v", wait)

@@ -80,3 +80,39 @@ func oneLine(s string) string {
 		return r
 	}, s)
 }
+
+// ParseBytes reads a size such as "512", "500KB" or "1.5 MiB".
+func ParseBytes(text string) (int64, error) {
+	i := strings.IndexFunc(text, func(r rune) bool { return r != '.' && !unicode.IsDigit(r) })
+	if i < 0 {
+		i = len(text)
+	}
+	v, err := strconv.ParseFloat(text[:i], 64)
+	factor, ok := map[string]float64{
+		"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+		"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
+	}[strings.ToUpper(strings.TrimSpace(text[i:]))]
+	if err != nil || !ok || v*factor >= math.MaxInt64 {
+		return 0, fmt.Errorf("%q is no size; write such as 512, 500KB or 1.5MiB", text)
+	}
+	return int64(v * factor), nil
+}
+
+// Dollars is v with two decimals, or with as many as a small sum needs to show
+// two figures, as "$0.00012".
+func Dollars(v float64) string {
+	decimals := 2
+	for small := math.Abs(v); small > 0 && small < 0.095 && decimals < 9; small *= 10 {
+		decimals++
+	}
+	text := strconv.FormatFloat(math.Abs(v), 'f', decimals, 64)
+	whole, rest, _ := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err == nil {
+		text = Count(n) + "." + rest
+	}
+	if v < 0 {
+		return "-$" + text
+	}
+	return "$" + text
+}

@@ -1,0 +1,201 @@
+package hydrant
+
+import (
+	"math/bits"
+	"sync"
+	"time"
+)
+
+// batch is what fills one call: the bytes of its records in one piece of memory,
+// cut into packs. A batch stays together until all of it has met its fate; what
+// an answer refuses goes on in a smaller one.
+type batch struct {
+	arena   []byte
+	members []member
+	packs   []pack // their sizes are true at any time, their slices once the batch is sealed
+
+	epoch    *epoch
+	opened   time.Time
+	due      time.Time // of a batch that has failed: no call carries it earlier
+	attempts int       // calls that carried it
+	alone    bool      // travels in a call of its own: one of its records may poison others
+	lingered bool      // sealed by the linger, not by its size
+}
+
+// member is an accepted record.
+type member struct {
+	ack   func(Ack)
+	index int
+	size  int           // with its delimiter
+	at    time.Duration // of Put, since the producer's start
+}
+
+// pack is a record as Firehose gets it: one or more members.
+type pack struct {
+	size, n int // raw bytes and members
+	raw     []byte
+	members []member
+	coded   []byte // what is sent instead of raw, if compressed
+
+	maybe bool     // an earlier call may have stored it
+	last  *failure // of its latest attempt
+}
+
+// data is what is sent.
+func (p *pack) data() []byte {
+	if p.coded != nil {
+		return p.coded
+	}
+	return p.raw
+}
+
+// limits bound the packs of a stream, and its calls.
+type limits struct {
+	packBytes, packRecords int // of one pack; packRecords 1 sends records one for one
+	callPacks, callBytes   int // of one call
+}
+
+// opensPack tells whether a record of size bytes has to begin a pack.
+func (b *batch) opensPack(size int, l limits) bool {
+	if len(b.packs) == 0 {
+		return true
+	}
+	last := &b.packs[len(b.packs)-1]
+	return last.n >= l.packRecords || last.size+size > l.packBytes
+}
+
+// fits tells whether a record of size bytes can join b.
+func (b *batch) fits(size int, l limits) bool {
+	if len(b.members) == 0 {
+		return true
+	}
+	return len(b.arena)+size <= l.callBytes && (len(b.packs) < l.callPacks || !b.opensPack(size, l))
+}
+
+// weight is b's share of the buffer.
+func (b *batch) weight() int64 { return int64(len(b.arena) + len(b.members)*recordOverhead) }
+
+// full tells whether hardly a further record fits.
+func (b *batch) full(l limits) bool {
+	return len(b.arena) >= l.callBytes || len(b.packs) == l.callPacks && (l.packRecords == 1 || b.packs[len(b.packs)-1].size >= l.packBytes)
+}
+
+// add copies a record into b.
+func (b *batch) add(data []byte, delimiter string, m member, l limits) *batch {
+	if need := len(b.arena) + m.size; need > cap(b.arena) {
+		b = b.grown(need)
+	}
+	if b.opensPack(m.size, l) {
+		b.packs = append(b.packs, pack{})
+	}
+	last := &b.packs[len(b.packs)-1]
+	last.size += m.size
+	last.n++
+	b.arena = append(b.arena, data...)
+	if len(data) < m.size {
+		b.arena = append(b.arena, delimiter...)
+	}
+	b.members = append(b.members, m)
+	return b
+}
+
+// slice gives the packs their bytes and members, once none is added any more.
+func (b *batch) slice() {
+	raw, members := b.arena, b.members
+	for i := range b.packs {
+		p := &b.packs[i]
+		p.raw, raw = raw[:p.size:p.size], raw[p.size:]
+		p.members, members = members[:p.n:p.n], members[p.n:]
+	}
+}
+
+// bytes is what the batch's packs hold on the wire.
+func (b *batch) bytes() (n int) {
+	for i := range b.packs {
+		n += len(b.packs[i].data())
+	}
+	return n
+}
+
+// take makes a batch of some of b's packs. Memory is not shared.
+func (b *batch) take(packs []*pack) *batch {
+	size := 0
+	for _, p := range packs {
+		size += p.size
+	}
+	rest := newBatch(size)
+	rest.epoch, rest.opened, rest.due, rest.attempts, rest.alone = b.epoch, b.opened, b.due, b.attempts, b.alone
+	for _, p := range packs {
+		rest.arena = append(rest.arena, p.raw...)
+		rest.members = append(rest.members, p.members...)
+		rest.packs = append(rest.packs, *p)
+	}
+	rest.slice()
+	return rest
+}
+
+// halves cuts b in two: between packs, or where there is but one, between its
+// members. A single member has no halves.
+func (b *batch) halves() (first, second *batch) {
+	if len(b.packs) > 1 {
+		all := make([]*pack, len(b.packs))
+		for i := range all {
+			all[i] = &b.packs[i]
+		}
+		return b.take(all[:len(all)/2]), b.take(all[len(all)/2:])
+	}
+	whole := b.packs[0]
+	half := whole.n / 2
+	size := 0
+	for _, m := range whole.members[:half] {
+		size += m.size
+	}
+	cut := func(raw []byte, members []member) *batch {
+		return b.take([]*pack{{size: len(raw), n: len(members), raw: raw, members: members, maybe: whole.maybe, last: whole.last}})
+	}
+	return cut(whole.raw[:size], whole.members[:half]), cut(whole.raw[size:], whole.members[half:])
+}
+
+// arenas keeps the memory of batches in classes, each of twice the size of the
+// one before.
+var arenas [15]sync.Pool
+
+const leastArena = 4 << 10
+
+func class(size int) int {
+	return bits.Len(uint(max(size, leastArena)-1) / leastArena)
+}
+
+// newBatch returns an empty batch with room for size bytes.
+func newBatch(size int) *batch {
+	c := class(size)
+	if c >= len(arenas) {
+		return &batch{arena: make([]byte, 0, size)}
+	}
+	if b, ok := arenas[c].Get().(*batch); ok {
+		return b
+	}
+	return &batch{arena: make([]byte, 0, leastArena<<c)}
+}
+
+// grown is b with room for size bytes.
+func (b *batch) grown(size int) *batch {
+	g := newBatch(size)
+	arena, members, packs := g.arena, g.members, g.packs
+	*g = *b
+	g.arena = append(arena, b.arena...)
+	g.members = append(members, b.members...)
+	g.packs = append(packs, b.packs...)
+	b.free()
+	return g
+}
+
+// free gives b's memory back. Nobody may use b or its packs afterwards.
+func (b *batch) free() {
+	clear(b.members)
+	clear(b.packs)
+	*b = batch{arena: b.arena[:0], members: b.members[:0], packs: b.packs[:0]}
+	if c := class(cap(b.arena)); c < len(arenas) && leastArena<<c == cap(b.arena) {
+		arenas[c].Put(b)
+	}
+}

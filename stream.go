@@ -1,0 +1,321 @@
+package hydrant
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/hydrant-go/hydrant/internal/pace"
+	"github.com/hydrant-go/hydrant/wire"
+)
+
+// stream is what the producer holds for one delivery stream: the records that
+// wait for a call, and what has been learnt of the stream. The producer's mutex
+// guards it.
+type stream struct {
+	p       *Producer
+	name    string
+	packing limits      // as the destination allows; callBytes is the configured one
+	pacer   *pace.Pacer // the quota, learnt
+	limit   *pace.Pacer // Config.Rate, or nil
+	timer   *time.Timer // the next dispatch, when one must wait
+	window  window      // calls under way
+	held    int64       // room that its records take
+
+	open  *batch   // takes new records
+	now   limits   // of open
+	ready []*batch // full or flushed, oldest first
+	again []*batch // have failed, oldest failure first; they go before the others
+
+	failures  int       // calls in a row that got nothing through
+	wave      int       // counts failures that raised the back-off; calls of one wave raise it once
+	notBefore time.Time // no call starts earlier: the wait after a failure
+	used      time.Time // when it was last not empty
+}
+
+// startCalls is how many calls of a stream may be under way before the times
+// that they take are known.
+const startCalls = 4
+
+// idleTime is how long a stream is kept that holds nothing.
+const idleTime = 5 * time.Minute
+
+// streamLocked finds or makes the stream of a name.
+func (p *Producer) streamLocked(name string) (*stream, error) {
+	if s, ok := p.streams[name]; ok {
+		return s, nil
+	}
+	if err := wire.CheckStreamName(name); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	s := &stream{
+		p: p, name: name, packing: p.cfg.packing(), window: window{size: min(p.cfg.InFlight, startCalls)},
+		pacer: pace.New(p.quota, false, now),
+		used:  now,
+	}
+	if p.cfg.Rate != (Rate{}) {
+		s.limit = pace.New(p.cfg.Rate.quota(), true, now)
+	}
+	s.timer = time.AfterFunc(time.Hour, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		s.dispatchLocked()
+	})
+	s.timer.Stop()
+	p.streams[name] = s
+	if name != p.cfg.Stream {
+		p.askLocked(s)
+	}
+	return s, nil
+}
+
+// limitsLocked are those of a new batch. While the quota holds the stream back
+// its calls are smaller: a large one is likely refused, and has to be sent again.
+func (s *stream) limitsLocked() limits {
+	l := s.packing
+	l.callBytes = min(l.callBytes, s.pacer.CallBytes())
+	l.packBytes = min(l.packBytes, s.pacer.RecordBytes())
+	if s.limit != nil { // a second's worth at most
+		l.callBytes = min(l.callBytes, max(int(s.limit.Rate().Bytes), 16<<10))
+	}
+	l.packBytes = min(l.packBytes, l.callBytes)
+	if l.packBytes > wire.BillingIncrement {
+		l.packBytes -= l.packBytes % wire.BillingIncrement // more would be billed as the next step
+	}
+	return l
+}
+
+// addLocked makes data a record of the open batch. Its room has been taken.
+func (s *stream) addLocked(data []byte, m member) {
+	if s.open != nil && !s.open.fits(m.size, s.now) {
+		s.sealLocked()
+	}
+	if s.open == nil {
+		s.now = s.limitsLocked()
+		s.open = newBatch(max(m.size, min(s.window.bytes, s.now.callBytes)))
+		s.open.epoch = s.p.epochs[len(s.p.epochs)-1]
+		s.open.opened = time.Now()
+	}
+	s.open = s.open.add(data, s.p.cfg.Delimiter, m, s.now)
+	s.open.epoch.pending++
+	switch {
+	case s.open.full(s.now) || s.open.weight() >= s.p.cfg.MaxBuffer/4:
+		s.sealLocked()
+		s.dispatchLocked()
+	case len(s.open.members) == 1:
+		s.dispatchLocked()
+	}
+}
+
+// sealLocked makes the open batch ready for a call.
+func (s *stream) sealLocked() {
+	s.open.slice()
+	s.ready = append(s.ready, s.open)
+	s.open = nil
+}
+
+// dueLocked is when the next call may start as far as the queue is concerned;
+// false when it is empty. New records wait for their linger unless they fill a
+// call, somebody flushes, or the buffer is full.
+func (s *stream) dueLocked() (due time.Time, ok bool) {
+	if len(s.ready) > 0 {
+		return time.Time{}, true
+	}
+	sooner := func(t time.Time) {
+		if !ok || t.Before(due) {
+			due, ok = t, true
+		}
+	}
+	for _, b := range s.again {
+		sooner(b.due)
+	}
+	if s.open != nil {
+		t := s.open.opened
+		if len(s.p.waiters) == 0 {
+			t = t.Add(s.p.cfg.Linger)
+		}
+		sooner(t)
+	}
+	return due, ok
+}
+
+// cutLocked takes the batches of the next call off the queue. What has failed
+// goes first; several small remainders share a call.
+func (s *stream) cutLocked(now time.Time) []*batch {
+	var call []*batch
+	packs, bytes := 0, 0
+	most := s.limitsLocked()
+	s.again = slices.DeleteFunc(s.again, func(b *batch) bool {
+		packs, bytes = packs+len(b.packs), bytes+b.bytes()
+		fits := packs <= most.callPacks && bytes <= most.callBytes && !b.alone && !(len(call) > 0 && call[0].alone)
+		if b.due.After(now) || len(call) > 0 && !fits {
+			packs, bytes = packs-len(b.packs), bytes-b.bytes()
+			return false
+		}
+		call = append(call, b)
+		return true
+	})
+	if len(call) > 0 {
+		return call
+	}
+	if len(s.ready) == 0 {
+		s.open.lingered = true
+		s.sealLocked()
+	}
+	b := s.ready[0]
+	s.ready[0] = nil
+	s.ready = s.ready[1:]
+	return []*batch{b}
+}
+
+// dispatchLocked starts every call that is due and sets the timer for the next.
+// It is called after every change to what it depends on: the queue, the calls
+// under way, the waits, and the end of the producer.
+func (s *stream) dispatchLocked() {
+	for s.p.ctx.Err() == nil {
+		due, ok := s.dueLocked()
+		if !ok {
+			s.restLocked()
+			return
+		}
+		now := time.Now()
+		if s.window.calls >= s.windowLocked() {
+			s.window.wanted = s.window.wanted || !due.After(now)
+			return
+		}
+		wait := max(due.Sub(now), s.notBefore.Sub(now))
+		if wait <= 0 {
+			wait = s.paceLocked(now)
+		}
+		if wait > 0 {
+			s.timer.Reset(wait)
+			return
+		}
+		s.startLocked(now)
+	}
+}
+
+// restLocked lets go of a stream that has been empty for long. Its pace is
+// learnt anew when it comes back.
+func (s *stream) restLocked() {
+	if s.held > 0 || s.name == s.p.cfg.Stream {
+		return
+	}
+	now := time.Now()
+	if now.Sub(s.used) >= idleTime && len(s.p.waiters) == 0 {
+		delete(s.p.streams, s.name)
+		return
+	}
+	s.timer.Reset(s.used.Add(idleTime + time.Second).Sub(now))
+}
+
+// paceLocked is how long the quotas make the next call wait.
+func (s *stream) paceLocked(now time.Time) time.Duration {
+	wait := s.pacer.Wait(now)
+	if s.limit != nil {
+		wait = max(wait, s.limit.Wait(now))
+	}
+	return wait
+}
+
+// windowLocked is how many calls may be under way now: after a failure a single
+// one tries whether the stream is back.
+func (s *stream) windowLocked() int {
+	if s.failures > 0 {
+		return 1
+	}
+	return s.window.size
+}
+
+func (s *stream) startLocked(now time.Time) {
+	parts := s.cutLocked(now)
+	var load pace.Quota
+	for _, b := range parts {
+		if b.attempts++; b.attempts > 1 {
+			s.p.stats.Retries += int64(len(b.members))
+		}
+		load.Records += float64(len(b.packs))
+		load.Bytes += float64(b.bytes())
+	}
+	load.Calls = 1
+	s.pacer.Take(load)
+	if s.limit != nil {
+		s.limit.Take(load)
+	}
+	s.window.calls++
+	s.window.bytes = int(load.Bytes)
+	s.p.stats.Calls++
+	c := &call{stream: s, parts: parts, wave: s.wave, start: now}
+	s.p.wg.Go(c.run)
+}
+
+// window is how many calls are under way, and may be. It grows while there is
+// more to send and the calls take no longer for it, and shrinks when they do:
+// then they only wait for one another.
+type window struct {
+	size, calls int
+	wanted      bool // a call has waited for another to end
+	bytes       int  // of the latest call
+
+	best time.Duration // the shortest round trip, of this and the last period
+	next time.Duration // of this period
+	till time.Time     // the period's end
+}
+
+// windowPeriod is how long the shortest round trip is remembered, once or twice.
+const windowPeriod = 10 * time.Second
+
+// answered learns from a call that got something through.
+func (w *window) answered(now time.Time, took time.Duration, most int) {
+	if now.After(w.till) {
+		w.best, w.next, w.till = cmp.Or(w.next, took), took, now.Add(windowPeriod)
+	}
+	w.best, w.next = min(w.best, took), min(w.next, took)
+	switch {
+	case took > 3*w.best+time.Millisecond && w.size > 1:
+		w.size--
+	case w.wanted && took <= 2*w.best+time.Millisecond && w.size < most:
+		w.size++
+	}
+	w.wanted = false
+}
+
+// call is a put call under way.
+type call struct {
+	stream *stream
+	parts  []*batch
+	wave   int
+	start  time.Time
+}
+
+func (c *call) run() {
+	s, p := c.stream, c.stream.p
+	var records [][]byte
+	for _, b := range c.parts {
+		records = slices.Grow(records, len(b.packs))
+		for i := range b.packs {
+			records = append(records, b.packs[i].data())
+		}
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.CallTimeout)
+	entries, err := p.sender.send(ctx, s.name, records)
+	cancel()
+	p.settle(c, entries, err)
+}
+
+// backoffFloor is the least wait after a failure: full jitter alone could be
+// no wait at all.
+const backoffFloor = 10 * time.Millisecond
+
+// backoff is the wait after the n-th failure in a row, from 1: a random time
+// up to the base, doubled with every further failure, up to the cap.
+func (p *Producer) backoff(n int) time.Duration {
+	most := p.cfg.BackoffCap
+	if shift := min(n-1, 30); p.cfg.BackoffBase <= most>>shift {
+		most = p.cfg.BackoffBase << shift
+	}
+	return max(backoffFloor, rand.N(most+1))
+}
