@@ -124,7 +124,7 @@ func (b *batch) take(packs []*pack) *batch {
 		size += p.size
 	}
 	rest := newBatch(size)
-	rest.epoch, rest.opened, rest.due, rest.attempts, rest.alone = b.epoch, b.opened, b.due, b.attempts, b.alone
+	rest.epoch, rest.opened, rest.due, rest.attempts, rest.alone, rest.lingered = b.epoch, b.opened, b.due, b.attempts, b.alone, b.lingered
 	for _, p := range packs {
 		rest.arena = append(rest.arena, p.raw...)
 		rest.members = append(rest.members, p.members...)
@@ -132,6 +132,34 @@ func (b *batch) take(packs []*pack) *batch {
 	}
 	rest.slice()
 	return rest
+}
+
+// split takes the first packs off a sealed batch, as many as l has room for in a
+// call, at least one; nil when all of them fit.
+func (b *batch) split(l limits) *batch {
+	n, bytes := 0, 0
+	for n < len(b.packs) && (n == 0 || n < l.callPacks && bytes+len(b.packs[n].data()) <= l.callBytes) {
+		bytes += len(b.packs[n].data())
+		n++
+	}
+	if n == len(b.packs) {
+		return nil
+	}
+	first := make([]*pack, n)
+	for i := range first {
+		first[i] = &b.packs[i]
+	}
+	head := b.take(first)
+	b.packs = b.packs[n:]
+	return head
+}
+
+// records is how many members the batch's packs hold.
+func (b *batch) records() (n int) {
+	for i := range b.packs {
+		n += b.packs[i].n
+	}
+	return n
 }
 
 // halves cuts b in two: between packs, or where there is but one, between its

@@ -13,6 +13,10 @@ import (
 // service does not document.
 const maxUnknownAttempts = 10
 
+// mostThrottled bounds the back-off of records that were refused for want of
+// quota while others got through.
+const mostThrottled = 4
+
 // outcome is what a call has done to its batches.
 type outcome struct {
 	whole     *failure // the whole call's, or nil
@@ -149,9 +153,9 @@ func (p *Producer) judgeBatch(b *batch, entries []wire.PutEntry, o *outcome) {
 // bisect cuts a call in two that one of its records has poisoned; false when it
 // holds a single record.
 func (p *Producer) bisect(c *call, o *outcome) bool {
-	packs, members := 0, 0
+	members := 0
 	for _, b := range c.parts {
-		packs, members = packs+len(b.packs), members+len(b.members)
+		members += b.records()
 		for i := range b.packs {
 			b.packs[i].mark(o.whole)
 		}
@@ -240,6 +244,9 @@ func (s *stream) waitLocked(o *outcome, wave int, now time.Time) time.Duration {
 		attempts := 1
 		for _, b := range o.again {
 			attempts = max(attempts, b.attempts)
+		}
+		if o.throttled.Records > 0 { // the pace does the rest
+			attempts = min(attempts, mostThrottled)
 		}
 		return s.p.backoff(attempts)
 	}

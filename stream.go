@@ -3,6 +3,7 @@ package hydrant
 import (
 	"cmp"
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -39,6 +40,9 @@ type stream struct {
 // that they take are known.
 const startCalls = 4
 
+// paceCheck is how often the pace is looked at: it may have been raised.
+const paceCheck = time.Second / 2
+
 // idleTime is how long a stream is kept that holds nothing.
 const idleTime = 5 * time.Minute
 
@@ -74,16 +78,20 @@ func (p *Producer) streamLocked(name string) (*stream, error) {
 
 // limitsLocked are those of a new batch. While the quota holds the stream back
 // its calls are smaller: a large one is likely refused, and has to be sent again.
-func (s *stream) limitsLocked() limits {
+func (s *stream) limitsLocked(now time.Time) limits {
 	l := s.packing
 	l.callBytes = min(l.callBytes, s.pacer.CallBytes())
-	l.packBytes = min(l.packBytes, s.pacer.RecordBytes())
+	l.packBytes = min(l.packBytes, s.pacer.RecordBytes(now))
 	if s.limit != nil { // a second's worth at most
 		l.callBytes = min(l.callBytes, max(int(s.limit.Rate().Bytes), 16<<10))
 	}
 	l.packBytes = min(l.packBytes, l.callBytes)
-	if l.packBytes > wire.BillingIncrement {
+	if l.packBytes > wire.BillingIncrement && l.packRecords > 1 {
+		one := l.callBytes <= l.packBytes
 		l.packBytes -= l.packBytes % wire.BillingIncrement // more would be billed as the next step
+		if one {
+			l.callBytes = l.packBytes
+		}
 	}
 	return l
 }
@@ -94,10 +102,11 @@ func (s *stream) addLocked(data []byte, m member) {
 		s.sealLocked()
 	}
 	if s.open == nil {
-		s.now = s.limitsLocked()
+		now := time.Now()
+		s.now = s.limitsLocked(now)
 		s.open = newBatch(max(m.size, min(s.window.bytes, s.now.callBytes)))
 		s.open.epoch = s.p.epochs[len(s.p.epochs)-1]
-		s.open.opened = time.Now()
+		s.open.opened = now
 	}
 	s.open = s.open.add(data, s.p.cfg.Delimiter, m, s.now)
 	s.open.epoch.pending++
@@ -143,19 +152,22 @@ func (s *stream) dueLocked() (due time.Time, ok bool) {
 }
 
 // cutLocked takes the batches of the next call off the queue. What has failed
-// goes first; several small remainders share a call.
+// goes first; several small remainders share a call. A batch that was filled
+// when calls were larger is cut.
 func (s *stream) cutLocked(now time.Time) []*batch {
+	l := s.limitsLocked(now)
 	var call []*batch
 	packs, bytes := 0, 0
-	most := s.limitsLocked()
 	s.again = slices.DeleteFunc(s.again, func(b *batch) bool {
-		packs, bytes = packs+len(b.packs), bytes+b.bytes()
-		fits := packs <= most.callPacks && bytes <= most.callBytes && !b.alone && !(len(call) > 0 && call[0].alone)
-		if b.due.After(now) || len(call) > 0 && !fits {
-			packs, bytes = packs-len(b.packs), bytes-b.bytes()
+		if b.due.After(now) || len(call) > 0 && (b.alone || call[0].alone || packs+len(b.packs) > l.callPacks || bytes+b.bytes() > l.callBytes) {
+			return false
+		}
+		if head := b.split(l); head != nil {
+			call, bytes = append(call, head), math.MaxInt/2 // no other fits
 			return false
 		}
 		call = append(call, b)
+		packs, bytes = packs+len(b.packs), bytes+b.bytes()
 		return true
 	})
 	if len(call) > 0 {
@@ -166,6 +178,9 @@ func (s *stream) cutLocked(now time.Time) []*batch {
 		s.sealLocked()
 	}
 	b := s.ready[0]
+	if head := b.split(l); head != nil {
+		return []*batch{head}
+	}
 	s.ready[0] = nil
 	s.ready = s.ready[1:]
 	return []*batch{b}
@@ -188,7 +203,7 @@ func (s *stream) dispatchLocked() {
 		}
 		wait := max(due.Sub(now), s.notBefore.Sub(now))
 		if wait <= 0 {
-			wait = s.paceLocked(now)
+			wait = min(s.paceLocked(now), paceCheck)
 		}
 		if wait > 0 {
 			s.timer.Reset(wait)
@@ -235,7 +250,7 @@ func (s *stream) startLocked(now time.Time) {
 	var load pace.Quota
 	for _, b := range parts {
 		if b.attempts++; b.attempts > 1 {
-			s.p.stats.Retries += int64(len(b.members))
+			s.p.stats.Retries += int64(b.records())
 		}
 		load.Records += float64(len(b.packs))
 		load.Bytes += float64(b.bytes())

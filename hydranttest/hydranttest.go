@@ -223,6 +223,14 @@ func (f *Firehose) accepted(_ server.Caller, stream string, data []byte) {
 // SetFaults replaces the faults; nil is none.
 func (f *Firehose) SetFaults(faults local.Faults) { f.backend.SetFaults(faults) }
 
+// SetQuota replaces the quota of every stream, now and to come.
+func (f *Firehose) SetQuota(q local.Quota) {
+	f.t.Helper()
+	if err := f.backend.SetQuota(q); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // SetDown takes the endpoint off the network, or puts it back: connections are
 // refused, open ones break, and calls under way lose their answer. It returns
 // when none is under way any more. Streams and their records stay.

@@ -106,6 +106,22 @@ func New(cfg Config) (*Backend, error) {
 	return b, nil
 }
 
+// SetQuota replaces the quota of every stream, as AWS does when it raises one.
+func (b *Backend) SetQuota(q Quota) error {
+	if err := q.validate(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cfg.Quota = q
+	for _, s := range b.streams {
+		s.mu.Lock()
+		s.meter = q.meter()
+		s.mu.Unlock()
+	}
+	return nil
+}
+
 // SetFaults replaces the faults; nil is none. Calls under way keep theirs.
 func (b *Backend) SetFaults(f Faults) {
 	b.mu.Lock()

@@ -54,10 +54,12 @@ const (
 	// callsPerSecond is into how many calls a second's worth is cut, once there
 	// is a ceiling: a refused one is then a small part of all.
 	callsPerSecond = 32
-	// recordsPerSecond is into how many records a second's worth is cut at least.
-	recordsPerSecond = 8
+	// recordsPerSecond is into how many records a second's worth is cut at least;
+	// leastQuota is what any stream is sure to take, in bytes.
+	recordsPerSecond = 16
+	leastQuota       = 2 << 20
 	// leastScale keeps a pace from starving.
-	leastScale = 0.01
+	leastScale = 1. / 16
 	// A refused share up to mostNoise can be noise, if vainCuts cuts in a row
 	// don't end it.
 	mostNoise = 0.3
@@ -107,9 +109,10 @@ func New(base Quota, fixed bool, now time.Time) *Pacer {
 func (p *Pacer) Rate() Quota { return p.base.times(p.scale) }
 
 // RecordBytes is how many bytes a record should hold at most: one that takes a
-// large part of a second's quota is easily refused, again and again.
-func (p *Pacer) RecordBytes() int {
-	return int(p.base.Bytes * p.scale / recordsPerSecond)
+// large part of a second's quota is easily refused, again and again. What has
+// got through lately is a quota that is sure.
+func (p *Pacer) RecordBytes(now time.Time) int {
+	return int(max(p.window.accepted(now)*p.base.Bytes, leastQuota) / recordsPerSecond)
 }
 
 // CallBytes is how many bytes a call should hold at most. There is no bound
@@ -227,7 +230,8 @@ func (p *Pacer) slow(now time.Time) {
 		got = p.since.got / d.Seconds()
 	}
 	p.refill(now)
-	p.ceiling = max(min(got/(1-p.noise), p.scale), leastScale)
+	// A few refusals out of little say little: no cut goes below the half.
+	p.ceiling = max(min(got/(1-p.noise), p.scale), p.scale/2, leastScale)
 	p.scale = p.ceiling * headroom
 	p.credit = Quota{} // what was refused is not owed
 	p.cut = now
