@@ -12,7 +12,11 @@ import (
 type batch struct {
 	arena   []byte
 	members []member
-	packs   []pack // their sizes are true at any time, their slices once the batch is sealed
+	packs   []pack // once it is a call
+
+	// What has left a batch that was larger than a call: so many bytes and
+	// members at the front.
+	sent, gone int
 
 	epoch    *epoch
 	opened   time.Time
@@ -55,42 +59,25 @@ type limits struct {
 	callPacks, callBytes   int // of one call
 }
 
-// opensPack tells whether a record of size bytes has to begin a pack.
-func (b *batch) opensPack(size int, l limits) bool {
-	if len(b.packs) == 0 {
-		return true
-	}
-	last := &b.packs[len(b.packs)-1]
-	return last.n >= l.packRecords || last.size+size > l.packBytes
-}
-
-// fits tells whether a record of size bytes can join b.
+// fits tells whether a record of size bytes can join b, and still be one call
+// with it.
 func (b *batch) fits(size int, l limits) bool {
-	if len(b.members) == 0 {
-		return true
-	}
-	return len(b.arena)+size <= l.callBytes && (len(b.packs) < l.callPacks || !b.opensPack(size, l))
+	return len(b.members) == 0 || len(b.arena)+size <= l.callBytes && len(b.members)/l.packRecords < l.callPacks
 }
 
 // weight is b's share of the buffer.
 func (b *batch) weight() int64 { return int64(len(b.arena) + len(b.members)*recordOverhead) }
 
-// full tells whether hardly a further record fits.
+// full tells whether b fills a call.
 func (b *batch) full(l limits) bool {
-	return len(b.arena) >= l.callBytes || len(b.packs) == l.callPacks && (l.packRecords == 1 || b.packs[len(b.packs)-1].size >= l.packBytes)
+	return len(b.arena)-b.sent >= l.callBytes || (len(b.members)-b.gone)/l.packRecords >= l.callPacks
 }
 
 // add copies a record into b.
-func (b *batch) add(data []byte, delimiter string, m member, l limits) *batch {
+func (b *batch) add(data []byte, delimiter string, m member) *batch {
 	if need := len(b.arena) + m.size; need > cap(b.arena) {
 		b = b.grown(need)
 	}
-	if b.opensPack(m.size, l) {
-		b.packs = append(b.packs, pack{})
-	}
-	last := &b.packs[len(b.packs)-1]
-	last.size += m.size
-	last.n++
 	b.arena = append(b.arena, data...)
 	if len(data) < m.size {
 		b.arena = append(b.arena, delimiter...)
@@ -99,7 +86,48 @@ func (b *batch) add(data []byte, delimiter string, m member, l limits) *batch {
 	return b
 }
 
-// slice gives the packs their bytes and members, once none is added any more.
+// cut takes a call off the front of b, cut into packs: b itself, when all of it
+// fits, or a copy of what does.
+func (b *batch) cut(l limits) (call *batch, rest bool) {
+	members := b.members[b.gone:]
+	var packs []pack
+	if b.gone == 0 {
+		packs = b.packs
+	}
+	n, bytes := 0, 0
+	for n < len(members) {
+		size := members[n].size
+		if n > 0 && bytes+size > l.callBytes {
+			break
+		}
+		if last := len(packs) - 1; last < 0 || packs[last].n >= l.packRecords || packs[last].size+size > l.packBytes {
+			if len(packs) == l.callPacks {
+				break
+			}
+			packs = append(packs, pack{})
+		}
+		last := &packs[len(packs)-1]
+		last.n++
+		last.size += size
+		n++
+		bytes += size
+	}
+	if n == len(b.members) { // so nothing has left it before
+		b.packs = packs
+		b.slice()
+		return b, false
+	}
+	call = newBatch(bytes)
+	call.arena = append(call.arena, b.arena[b.sent:b.sent+bytes]...)
+	call.members = append(call.members, members[:n]...)
+	call.packs = append(call.packs, packs...)
+	call.epoch, call.opened = b.epoch, b.opened
+	call.slice()
+	b.sent, b.gone = b.sent+bytes, b.gone+n
+	return call, b.gone < len(b.members)
+}
+
+// slice gives the packs their bytes and members.
 func (b *batch) slice() {
 	raw, members := b.arena, b.members
 	for i := range b.packs {
@@ -160,6 +188,26 @@ func (b *batch) records() (n int) {
 		n += b.packs[i].n
 	}
 	return n
+}
+
+// recut cuts b into new packs and calls. Only what is sure not to be stored may
+// be cut anew: of anything else a second copy must be the same record.
+func (b *batch) recut(l limits) (calls []*batch) {
+	why := b.packs[0].last
+	b.packs = b.packs[:0]
+	for rest := true; rest; {
+		var call *batch
+		call, rest = b.cut(l)
+		call.attempts, call.lingered = b.attempts, b.lingered
+		for i := range call.packs {
+			call.packs[i].last = why
+		}
+		calls = append(calls, call)
+	}
+	if calls[0] != b {
+		b.free()
+	}
+	return calls
 }
 
 // halves cuts b in two: between packs, or where there is but one, between its

@@ -182,9 +182,7 @@ func (p *Producer) put(ctx context.Context, data []byte, ack func(Ack), index in
 
 // refuseLocked sends a record that no call can carry to the dead letter.
 func (p *Producer) refuseLocked(s *stream, data []byte, m member) {
-	b := newBatch(m.size)
-	b = b.add(data, p.cfg.Delimiter, m, s.packing)
-	b.slice()
+	b, _ := newBatch(m.size).add(data, p.cfg.Delimiter, m).cut(s.packing)
 	b.epoch = p.epochs[len(p.epochs)-1]
 	b.epoch.pending++
 	b.packs[0].last = &failure{code: CodeRecordTooLarge, message: tooLarge(m.size), class: wire.Refuse}
@@ -268,7 +266,14 @@ func (p *Producer) Close(ctx context.Context) error {
 	defer p.mu.Unlock()
 	for _, s := range p.streams {
 		s.timer.Stop()
-		for _, b := range slices.Concat(s.again, s.ready) {
+		for _, b := range s.ready {
+			for rest := true; rest; {
+				var call *batch
+				call, rest = b.cut(s.packing)
+				s.again = append(s.again, call)
+			}
+		}
+		for _, b := range s.again {
 			for i := range b.packs {
 				p.left = p.appendDead(p.left, s.name, b, &b.packs[i])
 			}

@@ -91,7 +91,7 @@ func (p *Producer) judge(c *call, entries []wire.PutEntry, err error) (o outcome
 		if o.whole == nil {
 			mine, entries = entries[:len(b.packs)], entries[len(b.packs):]
 		}
-		p.judgeBatch(b, mine, &o)
+		p.judgeBatch(c, b, mine, &o)
 	}
 	if o.accepted.Records > 0 {
 		o.accepted.Calls = 1
@@ -101,8 +101,8 @@ func (p *Producer) judge(c *call, entries []wire.PutEntry, err error) (o outcome
 	return o
 }
 
-func (p *Producer) judgeBatch(b *batch, entries []wire.PutEntry, o *outcome) {
-	var again []*pack
+func (p *Producer) judgeBatch(c *call, b *batch, entries []wire.PutEntry, o *outcome) {
+	var again, large []*pack
 	for i := range b.packs {
 		k := &b.packs[i]
 		f := o.whole
@@ -135,6 +135,10 @@ func (p *Producer) judgeBatch(b *batch, entries []wire.PutEntry, o *outcome) {
 			o.dead = append(o.dead, settled{k, b, ""})
 			continue
 		}
+		if f.throttled && !k.maybe && k.n > 1 && k.size > c.limits.packBytes {
+			large = append(large, k)
+			continue
+		}
 		again = append(again, k)
 	}
 	if len(again) == len(b.packs) {
@@ -147,6 +151,9 @@ func (p *Producer) judgeBatch(b *batch, entries []wire.PutEntry, o *outcome) {
 		rest := b.take(again)
 		rest.alone = false
 		o.again = append(o.again, rest)
+	}
+	if len(large) > 0 {
+		o.again = append(o.again, b.take(large).recut(c.limits)...)
 	}
 }
 

@@ -80,7 +80,7 @@ func (p *Producer) streamLocked(name string) (*stream, error) {
 // its calls are smaller: a large one is likely refused, and has to be sent again.
 func (s *stream) limitsLocked(now time.Time) limits {
 	l := s.packing
-	l.callBytes = min(l.callBytes, s.pacer.CallBytes())
+	l.callBytes = min(l.callBytes, s.pacer.CallBytes(now))
 	l.packBytes = min(l.packBytes, s.pacer.RecordBytes(now))
 	if s.limit != nil { // a second's worth at most
 		l.callBytes = min(l.callBytes, max(int(s.limit.Rate().Bytes), 16<<10))
@@ -98,30 +98,29 @@ func (s *stream) limitsLocked(now time.Time) limits {
 
 // addLocked makes data a record of the open batch. Its room has been taken.
 func (s *stream) addLocked(data []byte, m member) {
-	if s.open != nil && !s.open.fits(m.size, s.now) {
+	if s.open != nil && !s.open.fits(m.size, s.packing) {
 		s.sealLocked()
 	}
 	if s.open == nil {
 		now := time.Now()
 		s.now = s.limitsLocked(now)
-		s.open = newBatch(max(m.size, min(s.window.bytes, s.now.callBytes)))
+		s.open = newBatch(max(m.size, min(s.window.bytes, s.packing.callBytes)))
 		s.open.epoch = s.p.epochs[len(s.p.epochs)-1]
 		s.open.opened = now
 	}
-	s.open = s.open.add(data, s.p.cfg.Delimiter, m, s.now)
+	was := s.open.full(s.now)
+	s.open = s.open.add(data, s.p.cfg.Delimiter, m)
 	s.open.epoch.pending++
-	switch {
-	case s.open.full(s.now) || s.open.weight() >= s.p.cfg.MaxBuffer/4:
+	if s.open.full(s.packing) || s.open.weight() >= s.p.cfg.MaxBuffer/4 {
 		s.sealLocked()
 		s.dispatchLocked()
-	case len(s.open.members) == 1:
+	} else if len(s.open.members) == 1 || !was && s.open.full(s.now) {
 		s.dispatchLocked()
 	}
 }
 
-// sealLocked makes the open batch ready for a call.
+// sealLocked makes the open batch ready for a call, or several.
 func (s *stream) sealLocked() {
-	s.open.slice()
 	s.ready = append(s.ready, s.open)
 	s.open = nil
 }
@@ -143,7 +142,7 @@ func (s *stream) dueLocked() (due time.Time, ok bool) {
 	}
 	if s.open != nil {
 		t := s.open.opened
-		if len(s.p.waiters) == 0 {
+		if len(s.p.waiters) == 0 && !s.open.full(s.now) {
 			t = t.Add(s.p.cfg.Linger)
 		}
 		sooner(t)
@@ -173,17 +172,30 @@ func (s *stream) cutLocked(now time.Time) []*batch {
 	if len(call) > 0 {
 		return call
 	}
-	if len(s.ready) == 0 {
-		s.open.lingered = true
-		s.sealLocked()
+	b := s.open
+	if len(s.ready) > 0 {
+		b = s.ready[0]
 	}
-	b := s.ready[0]
-	if head := b.split(l); head != nil {
-		return []*batch{head}
+	lingered := !b.full(l)
+	head, rest := b.cut(l)
+	head.lingered = lingered
+	if !rest {
+		s.dropLocked(b, head)
 	}
-	s.ready[0] = nil
-	s.ready = s.ready[1:]
-	return []*batch{b}
+	return []*batch{head}
+}
+
+// dropLocked takes b off the queue, as all of it is in calls; head is the last.
+func (s *stream) dropLocked(b, head *batch) {
+	if b == s.open {
+		s.open = nil
+	} else {
+		s.ready[0] = nil
+		s.ready = s.ready[1:]
+	}
+	if b != head {
+		b.free()
+	}
 }
 
 // dispatchLocked starts every call that is due and sets the timer for the next.
@@ -263,7 +275,7 @@ func (s *stream) startLocked(now time.Time) {
 	s.window.calls++
 	s.window.bytes = int(load.Bytes)
 	s.p.stats.Calls++
-	c := &call{stream: s, parts: parts, wave: s.wave, start: now}
+	c := &call{stream: s, parts: parts, wave: s.wave, start: now, limits: s.limitsLocked(now)}
 	s.p.wg.Go(c.run)
 }
 
@@ -304,6 +316,8 @@ type call struct {
 	parts  []*batch
 	wave   int
 	start  time.Time
+
+	limits limits // of a call made when this one started
 }
 
 func (c *call) run() {

@@ -54,10 +54,10 @@ const (
 	// callsPerSecond is into how many calls a second's worth is cut, once there
 	// is a ceiling: a refused one is then a small part of all.
 	callsPerSecond = 32
-	// recordsPerSecond is into how many records a second's worth is cut at least;
 	// leastQuota is what any stream is sure to take, in bytes.
-	recordsPerSecond = 16
-	leastQuota       = 2 << 20
+	leastQuota = 1 << 20
+	// pause follows a cut, so that the quota has something saved up again.
+	pause = 0.08
 	// leastScale keeps a pace from starving.
 	leastScale = 1. / 16
 	// A refused share up to mostNoise can be noise, if vainCuts cuts in a row
@@ -109,17 +109,22 @@ func New(base Quota, fixed bool, now time.Time) *Pacer {
 func (p *Pacer) Rate() Quota { return p.base.times(p.scale) }
 
 // RecordBytes is how many bytes a record should hold at most: one that takes a
-// large part of a second's quota is easily refused, again and again. What has
-// got through lately is a quota that is sure.
+// large part of a second's quota is easily refused, again and again.
 func (p *Pacer) RecordBytes(now time.Time) int {
-	return int(max(p.window.accepted(now)*p.base.Bytes, leastQuota) / recordsPerSecond)
+	if p.ceiling == 0 {
+		got, _ := p.window.sums(now)
+		return int(max(got*p.base.Bytes/8, leastQuota/4))
+	}
+	return p.CallBytes(now)
 }
 
-// CallBytes is how many bytes a call should hold at most. There is no bound
-// until the first refusal: what is refused has to be sent again.
-func (p *Pacer) CallBytes() int {
+// CallBytes is how many bytes a call should hold at most: what is refused has to
+// be sent again. Until the first refusal it is what the last second has let
+// through.
+func (p *Pacer) CallBytes(now time.Time) int {
 	if p.ceiling == 0 {
-		return math.MaxInt
+		got, _ := p.window.sums(now)
+		return int(max(got*p.base.Bytes, leastQuota/4))
 	}
 	return int(max(p.base.Bytes*p.scale/callsPerSecond, 16<<10))
 }
@@ -233,7 +238,7 @@ func (p *Pacer) slow(now time.Time) {
 	// A few refusals out of little say little: no cut goes below the half.
 	p.ceiling = max(min(got/(1-p.noise), p.scale), p.scale/2, leastScale)
 	p.scale = p.ceiling * headroom
-	p.credit = Quota{} // what was refused is not owed
+	p.credit = p.Rate().times(-pause) // what was refused is not owed
 	p.cut = now
 	p.since.got, p.since.lost, p.since.calls = 0, 0, 0
 	p.raised, p.held = false, false

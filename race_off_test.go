@@ -1,0 +1,5 @@
+//go:build !race
+
+package hydrant_test
+
+const raceDetector = false
