@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+
+	"github.com/hydrant-go/hydrant"
+	"github.com/hydrant-go/hydrant/wire"
+)
+
+const stream = "bench"
+
+// job is what one sender has to do.
+type job struct {
+	Endpoint string
+	Size     int // of a record, with its newline
+	Records  int
+}
+
+// senders are what is compared. Each sends the job's records and returns when
+// all are acknowledged.
+var senders = map[string]func(job) error{
+	"floor":        func(j job) error { return floor(j, wire.MaxBatchRecords, j.Size) },
+	"floor packed": func(j job) error { return floor(j, 4, wire.MaxRecordBytes/j.Size*j.Size) },
+	"sdk PutRecord": func(j job) error {
+		return sdk(j, func(ctx context.Context, c *firehose.Client, record []byte, n int) error {
+			for range n {
+				_, err := c.PutRecord(ctx, &firehose.PutRecordInput{DeliveryStreamName: aws.String(stream), Record: &types.Record{Data: record}})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	},
+	"sdk PutRecordBatch": func(j job) error {
+		return sdk(j, func(ctx context.Context, c *firehose.Client, record []byte, n int) error {
+			for n > 0 {
+				in := &firehose.PutRecordBatchInput{DeliveryStreamName: aws.String(stream)}
+				for size := 0; n > 0 && len(in.Records) < wire.MaxBatchRecords && size+len(record) <= wire.MaxBatchBytes; n-- {
+					in.Records = append(in.Records, types.Record{Data: record})
+					size += len(record)
+				}
+				out, err := c.PutRecordBatch(ctx, in)
+				if err != nil {
+					return err
+				}
+				if *out.FailedPutCount != 0 {
+					return fmt.Errorf("%d records refused by a sink", *out.FailedPutCount)
+				}
+			}
+			return nil
+		})
+	},
+	"hydrant":        func(j job) error { return producer(j, hydrant.PackOff) },
+	"hydrant packed": func(j job) error { return producer(j, hydrant.PackFixed) },
+}
+
+func record(size int) []byte {
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = ' ' + byte(i*7%90)
+	}
+	data[size-1] = '\n'
+	return data
+}
+
+var insecure = &tls.Config{InsecureSkipVerify: true} // the sink's certificate is its own
+
+// floor does what no sender can avoid, in a bare loop: base64, the hash of the
+// text, the write, and to read the answer.
+func floor(j job, records, size int) error {
+	u, err := url.Parse(j.Endpoint)
+	if err != nil {
+		return err
+	}
+	c, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if u.Scheme == "https" {
+		c = tls.Client(c, insecure)
+	}
+	records = min(records, wire.MaxBatchBytes/size)
+	data := make([][]byte, records)
+	for i := range data {
+		data[i] = []byte(strings.Repeat(string(record(j.Size)), size/j.Size))
+	}
+	r := bufio.NewReaderSize(c, 128<<10)
+	var text []byte
+	perRecord := size / j.Size
+	for left := j.Records; left > 0; left -= len(data) * perRecord {
+		if need := (left + perRecord - 1) / perRecord; need < len(data) {
+			data = data[:need]
+		}
+		text = append(text[:0], make([]byte, 512)...) // for the head, so that all is one write
+		text = wire.AppendPutRecordBatch(text, stream, data)
+		sum := sha256.Sum256(text[512:])
+		head := fmt.Sprintf("POST / HTTP/1.1\r\nHost: sink\r\nX-Amz-Target: Firehose_20150804.PutRecordBatch\r\nContent-Length: %d\r\nX-Sum: %x\r\n\r\n", len(text)-512, sum)
+		start := 512 - len(head)
+		copy(text[start:], head)
+		if _, err := c.Write(text[start:]); err != nil {
+			return err
+		}
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func settings(j job) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: &j.Endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+		HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.TLSClientConfig = insecure.Clone()
+			t.MaxIdleConnsPerHost = 16
+		}),
+	}
+}
+
+// sdk runs a loop on each of two goroutines.
+func sdk(j job, loop func(context.Context, *firehose.Client, []byte, int) error) error {
+	client := firehose.NewFromConfig(settings(j))
+	data := record(j.Size)
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	for i := range errs {
+		n := j.Records / 2
+		if i == 0 {
+			n += j.Records % 2
+		}
+		wg.Go(func() { errs[i] = loop(context.Background(), client, data, n) })
+	}
+	wg.Wait()
+	if errs[0] != nil {
+		return errs[0]
+	}
+	return errs[1]
+}
+
+// producer puts each record, and counts its acknowledgement.
+func producer(j job, packing hydrant.Packing) error {
+	cfg := settings(j)
+	p, err := hydrant.New(context.Background(), hydrant.Config{
+		Stream: stream, AWS: &cfg, Packing: packing, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	data := record(j.Size)
+	var acked atomic.Int64
+	ack := func(a hydrant.Ack) {
+		if a.Err == nil {
+			acked.Add(1)
+		}
+	}
+	for range j.Records {
+		if err := p.PutFunc(context.Background(), data, ack); err != nil {
+			return err
+		}
+	}
+	if err := p.Close(context.Background()); err != nil {
+		return err
+	}
+	if n := acked.Load(); n != int64(j.Records) {
+		return fmt.Errorf("%d of %d records acknowledged", n, j.Records)
+	}
+	return nil
+}
