@@ -47,6 +47,7 @@ func (c *Config) packing() limits {
 func (p *Producer) meet(ctx context.Context) error {
 	p.mu.Lock()
 	s, err := p.streamLocked(p.cfg.Stream)
+	p.main = s
 	p.mu.Unlock()
 	if err != nil || p.admin == nil {
 		return err

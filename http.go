@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,7 +88,10 @@ func (s *httpSender) send(ctx context.Context, stream string, records [][]byte) 
 		return nil, err
 	}
 	defer resp.Body.Close()
-	answer, err := readAnswer(resp)
+	buf := answers.Get().(*[]byte)
+	defer answers.Put(buf)
+	answer, err := readAnswer(resp, *buf)
+	*buf = answer[:0]
 	if err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
@@ -144,20 +149,25 @@ func (s *httpSender) learnClock(e *wire.Error, date string) {
 	}
 }
 
-func readAnswer(resp *http.Response) ([]byte, error) {
+// answers keeps the memory of answers; what is decoded does not share it.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+// readAnswer reads an answer into buf, or into more memory if need be.
+func readAnswer(resp *http.Response, buf []byte) ([]byte, error) {
 	if resp.ContentLength > maxAnswer {
-		return nil, fmt.Errorf("it has %d bytes, more than %d", resp.ContentLength, maxAnswer)
+		return buf, fmt.Errorf("it has %d bytes, more than %d", resp.ContentLength, maxAnswer)
 	}
 	if resp.ContentLength > 0 { // 0 is unknown too, where the client is somebody's own
-		answer := make([]byte, resp.ContentLength)
-		_, err := io.ReadFull(resp.Body, answer)
-		return answer, err
+		buf = slices.Grow(buf, int(resp.ContentLength))[:resp.ContentLength]
+		_, err := io.ReadFull(resp.Body, buf)
+		return buf, err
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(answer) > maxAnswer {
+	w := bytes.NewBuffer(buf)
+	_, err := w.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && w.Len() > maxAnswer {
 		err = fmt.Errorf("it has more than %d bytes", maxAnswer)
 	}
-	return answer, err
+	return w.Bytes(), err
 }
 
 // unsentError is a call that failed before a byte of it was sent.
@@ -218,6 +228,15 @@ func tuned(client aws.HTTPClient) aws.HTTPClient {
 	t.ForceAttemptHTTP2 = false
 	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	t.MaxIdleConnsPerHost = t.MaxIdleConns
+	if dial := t.DialContext; dial != nil {
+		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &wholeConn{c}, nil
+		}
+	}
 	t.DisableCompression = true // record ids don't shrink
 	if t.TLSClientConfig == nil {
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -230,6 +249,21 @@ func tuned(client aws.HTTPClient) aws.HTTPClient {
 		Transport: t, Timeout: b.GetTimeout(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// wholeConn writes the body of a request by one Write. net/http would copy it in
+// pieces of 32 KiB.
+type wholeConn struct{ net.Conn }
+
+func (c *wholeConn) ReadFrom(r io.Reader) (int64, error) {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		if b, ok := limited.R.(*bodyReader); ok && int64(b.Len()) <= limited.N {
+			n, err := b.WriteTo(c.Conn)
+			limited.N -= n
+			return n, err
+		}
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
 }
 
 // hooked tells whether somebody looks into the SDK's calls or changes them:

@@ -397,9 +397,11 @@ func TestConnectionsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _ := c.producer(t, hydrant.Config{AWS: &cfg})
-	putAll(t, p, "a", "b", "c")
-	if c.conns != 1 {
-		t.Errorf("%d connections for three calls", c.conns)
+	putAll(t, p, "a")
+	warm := c.conns // one, or two if New's was still busy with its answer
+	putAll(t, p, "b", "c")
+	if c.conns != warm || warm > 2 {
+		t.Errorf("%d connections for the first call, %d after three", warm, c.conns)
 	}
 	c.CloseClientConnections()
 	putAll(t, p, "d")
@@ -409,7 +411,7 @@ func TestConnectionsAreKept(t *testing.T) {
 			t.Errorf("request %d by %s, TLS %x", i, r.Proto, r.TLS.Version)
 		}
 	}
-	if last := c.requests[len(c.requests)-1]; c.conns != 2 || !last.TLS.DidResume {
+	if last := c.requests[len(c.requests)-1]; c.conns > 2*warm || c.conns == warm || !last.TLS.DidResume {
 		t.Errorf("%d connections, resumed: %v", c.conns, last.TLS.DidResume)
 	}
 }

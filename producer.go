@@ -49,6 +49,7 @@ type Producer struct {
 
 	mu      sync.Mutex // guards the fields below; never held over I/O or callbacks
 	closed  bool
+	main    *stream // Config.Stream's, which is never let go
 	streams map[string]*stream
 	epochs  []*epoch // those with unsettled records, oldest first; the last is open
 	used    int64    // of the buffer
@@ -156,9 +157,12 @@ func (p *Producer) put(ctx context.Context, data []byte, ack func(Ack), index in
 	if p.closed {
 		return ErrClosed
 	}
-	s, err := p.streamLocked(name)
-	if err != nil {
-		return fmt.Errorf("hydrant: Config.Route: %w", err)
+	s := p.main
+	if s == nil || name != s.name {
+		var err error
+		if s, err = p.streamLocked(name); err != nil {
+			return fmt.Errorf("hydrant: Config.Route: %w", err)
+		}
 	}
 	if !p.takeLocked(s, weight) {
 		if ctx == nil {
