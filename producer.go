@@ -1,17 +1,18 @@
 // Package hydrant puts records into Amazon Data Firehose and loses none.
 //
-// A [Producer] takes records one by one, collects them into PutRecordBatch calls
-// of the service's exact limits (500 records, 4,194,304 raw bytes, 1,024,000 a
-// record), keeps several calls in flight, and sends again only the records that
-// an answer refused, after a wait. Every record meets one of two fates, and its
-// [Ack] tells which: Firehose has stored it, or it is in the [DeadLetter] with
-// its bytes and the reason. Until then it counts against a bound in bytes, and
-// [Stats] accounts for it.
+// A [Producer] takes records one by one, packs them into the larger records that
+// Firehose bills by, collects those into PutRecordBatch calls of the service's
+// exact limits (500 records, 4,194,304 raw bytes, 1,024,000 a record), keeps
+// several calls in flight at the pace of the stream's quota, and sends again only
+// what an answer refused, after a wait. Every record meets one of two fates, and
+// its [Ack] tells which: Firehose has stored it, or it is in the [DeadLetter]
+// with its bytes and the reason. Until then it counts against a bound in bytes,
+// and [Stats] accounts for it.
 //
-// A record's way through the source: Put accepts it (producer.go), it waits in a
-// queue until a call is due (queue.go), a call carries it (send.go), and the
-// answer settles it (settle.go): acknowledged, queued again, or dead
-// (deadletter.go).
+// A record's way through the source: Put accepts it (producer.go) when there is
+// room (room.go), it waits with others (stream.go) in a batch that is cut into
+// packs (batch.go), a call carries it (http.go, send.go), and the answer settles
+// it (settle.go): acknowledged, queued again, or dead (deadletter.go).
 package hydrant
 
 import (

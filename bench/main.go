@@ -100,9 +100,12 @@ var order = []struct {
 	name string
 	rate float64
 }{
-	{"floor", 2e6}, {"floor packed", 3e6},
-	{"hydrant", 1.5e6}, {"hydrant packed", 2e6},
-	{"sdk PutRecordBatch", 0.8e6}, {"sdk PutRecord", 15e3},
+	{"floor", 2e6},
+	{"floor packed", 3e6},
+	{"hydrant", 1.5e6},
+	{"hydrant packed", 2e6},
+	{"sdk PutRecordBatch", 0.8e6},
+	{"sdk PutRecord", 15e3},
 }
 
 func compare(size int, secure bool, seconds float64, only, profile string) error {
