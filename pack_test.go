@@ -223,7 +223,8 @@ func TestTenMinuteOutage(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		back := since(p, down)
 		t.Logf("in the 30 s after the outage: %.3f MiB/s, %.4f refused", float64(back.DeliveredBytes)/30/(1<<20), back.refused())
-		if back.refused() > 0.05 || float64(back.DeliveredBytes) < 0.6*30*(1<<20) {
+		// The stream had not met its quota before, so some refusals tell it now.
+		if back.refused() > 0.1 || float64(back.DeliveredBytes) < 0.6*30*(1<<20) {
 			t.Errorf("in the 30 s after the outage %d bytes were delivered, %.3f of the records refused", back.DeliveredBytes, back.refused())
 		}
 		close(stop)

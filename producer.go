@@ -54,6 +54,7 @@ type Producer struct {
 	streams map[string]*stream
 	epochs  []*epoch // those with unsettled records, oldest first; the last is open
 	used    int64    // of the buffer
+	full    bool     // somebody waits for room that no stream has
 	waiters []*waiter
 	stats   Stats
 	left    []DeadRecord // records that Close has to give back
@@ -109,18 +110,18 @@ func (p *Producer) clock() time.Duration { return time.Since(p.start) }
 // record is not accepted then. A record that is too long for Firehose is
 // accepted and goes to the dead letter.
 func (p *Producer) Put(ctx context.Context, data []byte) error {
-	return p.put(ctx, data, nil, 0)
+	return p.put(ctx, true, data, nil, 0)
 }
 
 // PutFunc is Put with a callback for the record's fate. The callback runs once,
 // on a goroutine of the producer; it must not block, nor call Put, Flush or
 // Close.
 func (p *Producer) PutFunc(ctx context.Context, data []byte, ack func(Ack)) error {
-	return p.put(ctx, data, ack, 0)
+	return p.put(ctx, true, data, ack, 0)
 }
 
 // TryPut is Put that never waits: it returns ErrFull when the buffer is full.
-func (p *Producer) TryPut(data []byte) error { return p.put(nil, data, nil, 0) }
+func (p *Producer) TryPut(data []byte) error { return p.put(context.Background(), false, data, nil, 0) }
 
 // PutBatch puts records in order and returns how many were accepted: all of
 // them, or those before the one that the error is about. ack may be nil;
@@ -133,7 +134,7 @@ func (p *Producer) PutBatch(ctx context.Context, records [][]byte, ack func(Ack)
 func (p *Producer) PutSeq(ctx context.Context, records iter.Seq[[]byte], ack func(Ack)) (int, error) {
 	n := 0
 	for data := range records {
-		if err := p.put(ctx, data, ack, n); err != nil {
+		if err := p.put(ctx, true, data, ack, n); err != nil {
 			return n, err
 		}
 		n++
@@ -141,8 +142,8 @@ func (p *Producer) PutSeq(ctx context.Context, records iter.Seq[[]byte], ack fun
 	return n, nil
 }
 
-// put accepts a record. Without a ctx it does not wait.
-func (p *Producer) put(ctx context.Context, data []byte, ack func(Ack), index int) error {
+// put accepts a record. It waits for room, for as long as ctx lasts, if told so.
+func (p *Producer) put(ctx context.Context, wait bool, data []byte, ack func(Ack), index int) error {
 	name := p.cfg.Stream
 	if p.cfg.Route != nil {
 		name = cmp.Or(p.cfg.Route(data), name)
@@ -166,7 +167,7 @@ func (p *Producer) put(ctx context.Context, data []byte, ack func(Ack), index in
 		}
 	}
 	if !p.takeLocked(s, weight) {
-		if ctx == nil {
+		if !wait {
 			return ErrFull
 		}
 		if err := p.waitLocked(ctx, s, weight); err != nil {

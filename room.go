@@ -24,7 +24,7 @@ type waiter struct {
 
 // takeLocked takes room for a record of s, if there is some and nobody waits.
 func (p *Producer) takeLocked(s *stream, weight int64) bool {
-	if len(p.waiters) > 0 || p.used+weight > p.cfg.MaxBuffer || !p.shareLocked(s, weight) {
+	if p.full || s.waiting > 0 || p.used+weight > p.cfg.MaxBuffer || !p.shareLocked(s, weight) {
 		return false
 	}
 	p.used += weight
@@ -36,7 +36,7 @@ func (p *Producer) takeLocked(s *stream, weight int64) bool {
 // at most half of what the others leave, so one that is down leaves room.
 func (p *Producer) shareLocked(s *stream, weight int64) bool {
 	others := p.used - s.held
-	return len(p.streams) == 1 || s.held == 0 || s.held+weight <= (p.cfg.MaxBuffer-others)/2
+	return p.cfg.Route == nil || s.held == 0 || s.held+weight <= (p.cfg.MaxBuffer-others)/2
 }
 
 // waitLocked waits until room has been taken for a record of s, for ctx, or for
@@ -44,10 +44,13 @@ func (p *Producer) shareLocked(s *stream, weight int64) bool {
 func (p *Producer) waitLocked(ctx context.Context, s *stream, weight int64) error {
 	w := &waiter{stream: s, weight: weight, done: make(chan struct{})}
 	p.waiters = append(p.waiters, w)
+	s.waiting++
+	wasFull := p.full
 	p.grantLocked()
-	if len(p.waiters) == 1 {
+	s.dispatchLocked() // linger no longer
+	if p.full && !wasFull {
 		for _, s := range p.streams {
-			s.dispatchLocked() // linger no longer
+			s.dispatchLocked()
 		}
 	}
 	p.mu.Unlock()
@@ -66,6 +69,7 @@ func (p *Producer) waitLocked(ctx context.Context, s *stream, weight int64) erro
 		return nil
 	}
 	p.waiters = slices.DeleteFunc(p.waiters, func(o *waiter) bool { return o == w })
+	s.waiting--
 	p.grantLocked()
 	return ctx.Err()
 }
@@ -80,14 +84,15 @@ func (p *Producer) releaseLocked(s *stream, weight int64) {
 // grantLocked gives room to those who wait, in order. One whose stream holds its
 // share already stands aside.
 func (p *Producer) grantLocked() {
-	full := false
+	p.full = false
 	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
-		full = full || p.used+w.weight > p.cfg.MaxBuffer
-		if full || !p.shareLocked(w.stream, w.weight) {
+		p.full = p.full || p.used+w.weight > p.cfg.MaxBuffer
+		if p.full || !p.shareLocked(w.stream, w.weight) {
 			return false
 		}
 		p.used += w.weight
 		w.stream.held += w.weight
+		w.stream.waiting--
 		w.granted = true
 		close(w.done)
 		return true

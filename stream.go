@@ -24,6 +24,7 @@ type stream struct {
 	timer   *time.Timer // the next dispatch, when one must wait
 	window  window      // calls under way
 	held    int64       // room that its records take
+	waiting int         // put calls that wait for room
 
 	open  *batch   // takes new records
 	now   limits   // of open
@@ -142,7 +143,7 @@ func (s *stream) dueLocked() (due time.Time, ok bool) {
 	}
 	if s.open != nil {
 		t := s.open.opened
-		if len(s.p.waiters) == 0 && !s.open.full(s.now) {
+		if s.waiting == 0 && !s.p.full && !s.open.full(s.now) {
 			t = t.Add(s.p.cfg.Linger)
 		}
 		sooner(t)
@@ -232,7 +233,7 @@ func (s *stream) restLocked() {
 		return
 	}
 	now := time.Now()
-	if now.Sub(s.used) >= idleTime && len(s.p.waiters) == 0 {
+	if now.Sub(s.used) >= idleTime && s.waiting == 0 {
 		delete(s.p.streams, s.name)
 		return
 	}

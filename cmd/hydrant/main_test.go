@@ -239,14 +239,21 @@ func mustFloat(ts *testscript.TestScript, s string) float64 {
 	return f
 }
 
-// bytes FILE N… writes lines of N bytes each, line end included.
+// bytes FILE N… writes lines of N bytes each, line end included; N*COUNT is as
+// many of them.
 func writeBytes(ts *testscript.TestScript, _ bool, args []string) {
 	var buf bytes.Buffer
 	for i, arg := range args[1:] {
-		n, err := strconv.Atoi(arg)
+		size, times, many := strings.Cut(arg, "*")
+		n, err := strconv.Atoi(size)
 		ts.Check(err)
-		buf.Write(bytes.Repeat([]byte{byte('a' + i%26)}, n-1))
-		buf.WriteByte('\n')
+		count := 1
+		if many {
+			count, err = strconv.Atoi(times)
+			ts.Check(err)
+		}
+		line := append(bytes.Repeat([]byte{byte('a' + i%26)}, n-1), '\n')
+		buf.Write(bytes.Repeat(line, count))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), buf.Bytes(), 0o600))
 }
