@@ -1,4 +1,4 @@
-.PHONY: help test race lint fmt fuzz
+.PHONY: help test race lint fmt simulate bench fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-8s %s\n", $$1, $$2}' Makefile
@@ -16,6 +16,13 @@ lint: ## vet, staticcheck, gofumpt
 
 fmt: ## format the code
 	go tool gofumpt -w .
+
+SEEDS ?= 10000
+simulate: ## run the producer against SEEDS (10000) random troubles
+	go test -run TestSimulation -timeout 1h . -seeds $(SEEDS)
+
+bench: ## measure the producer beside the floor and the SDK
+	@for size in 200 1024 20480; do (cd bench && go run . -size $$size) || exit 1; done
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s)

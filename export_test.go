@@ -6,3 +6,10 @@ func Streams(p *Producer) int {
 	defer p.mu.Unlock()
 	return len(p.streams)
 }
+
+// Used is how much of the buffer p's records take, and their bound.
+func Used(p *Producer) (used, bound int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used, p.cfg.MaxBuffer
+}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -915,77 +914,6 @@ func TestFlush(t *testing.T) {
 		r.flush() // of nothing
 		r.stored("a\n", "b\n")
 	})
-}
-
-// The promise under random trouble: many goroutines put while the service
-// refuses, fails and resets. No record is lost, each has one fate, and what is
-// there more often than once is counted.
-func TestNothingIsLostUnderRandomFaults(t *testing.T) {
-	for seed := range uint64(20) {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { randomFaults(t, seed) })
-		})
-	}
-}
-
-func randomFaults(t *testing.T, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	r := newRig(t, hydrant.Config{
-		BatchRecords: 1 + rng.IntN(60), InFlight: 1 + rng.IntN(6), MaxBuffer: 1 << 20, CallTimeout: 10 * time.Second,
-	}, &local.Plan{
-		Seed: seed, Refuse: rng.Float64() * 0.7, Error: rng.Float64() * 0.3, ResetBefore: rng.Float64() * 0.2,
-		ResetAfter: rng.Float64() * 0.2, DelayShare: 0.5, Delay: 15 * time.Second,
-	})
-	const writers, each = 5, 60
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for i := range each {
-				r.put(fmt.Sprintf("%d-%d\n", w, i))
-				if i%20 == 0 {
-					r.flush()
-				}
-				if s := r.p.Stats(); s.Accepted != s.Delivered+s.DeadLettered+s.Pending {
-					t.Errorf("unbalanced: %+v", s)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	r.close()
-	count := map[string]int64{}
-	for _, data := range r.fh.Records(stream) {
-		count[string(data)]++
-	}
-	var copies int64
-	for w := range writers {
-		for i := range each {
-			n := count[fmt.Sprintf("%d-%d\n", w, i)]
-			if n == 0 {
-				t.Errorf("record %d-%d is lost", w, i)
-			}
-			copies += n - 1
-		}
-	}
-	s := r.p.Stats()
-	if s.Delivered != writers*each || s.DeadLettered != 0 || len(r.acks.list) != writers*each {
-		t.Errorf("%d acks, %+v", len(r.acks.list), s)
-	}
-	flagged := int64(0)
-	for _, ack := range r.acks.list {
-		if ack.MaybeDuplicate {
-			flagged++
-		}
-	}
-	twice := int64(0)
-	for _, n := range count {
-		if n > 1 {
-			twice++
-		}
-	}
-	if twice > s.MaybeDuplicate || flagged != s.MaybeDuplicate {
-		t.Errorf("%d records are there more than once (%d copies), %d counted as maybe, %d acks say so", twice, copies, s.MaybeDuplicate, flagged)
-	}
 }
 
 // hasty answers before it has read the request, as a near and busy service may.
