@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant"
@@ -235,5 +239,104 @@ func TestTenMinuteOutage(t *testing.T) {
 		if s := p.Stats(); s.Delivered != s.Accepted {
 			t.Errorf("%+v", s)
 		}
+	})
+}
+
+// A pack that was refused for want of quota, and is larger than any would be now,
+// is cut anew: nothing of it is stored. One that may be stored stays as it is, so
+// that a second copy is the same record.
+func TestLargePackIsCutAnewOnlyForWantOfQuota(t *testing.T) {
+	for code, anew := range map[string]bool{wire.CodeServiceUnavailable: true, wire.CodeInternalFailure: false} {
+		inPackedBubble(t, hydrant.Config{}, []local.Fault{hydranttest.RefuseWith(code, "no", 0), hydranttest.Refuse(0)}, func(r *rig) {
+			r.put(slices.Repeat([]string{ofSize(1000)}, 250)...)
+			r.flush()
+			var sizes []int
+			for _, data := range r.fh.Records(stream) {
+				sizes = append(sizes, len(data))
+			}
+			if (len(sizes) > 1) != anew || len(bytes.Join(r.fh.Records(stream), nil)) != 250_000 {
+				r.Errorf("%s: stored in packs of %v bytes", code, sizes)
+			}
+			for _, data := range r.fh.Records(stream) {
+				if len(data)%1000 != 0 {
+					r.Errorf("a pack of %d bytes, which cuts a record", len(data))
+				}
+			}
+			if s := r.p.Stats(); s.Delivered != 250 || s.MaybeDuplicate != map[bool]int64{true: 0, false: 250}[anew] {
+				r.Errorf("%s: %+v", code, s)
+			}
+		})
+	}
+}
+
+// What the destination allows decides what is packed.
+func TestPackAuto(t *testing.T) {
+	for _, allowed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			fh := hydranttest.Start(t, hydranttest.Options{})
+			fh.CreateStream(stream)
+			cfg := fh.AWSConfig()
+			if !allowed {
+				cfg.HTTPClient = undescribed{cfg.HTTPClient}
+			}
+			p := start(t, hydrant.Config{Stream: stream, AWS: &cfg})
+			for range 10 {
+				if err := p.Put(t.Context(), []byte("a line")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n, want := len(fh.Records(stream)), map[bool]int{true: 1, false: 10}[allowed]; n != want {
+				t.Errorf("may describe: %v; %d Firehose records, want %d", allowed, n, want)
+			}
+		})
+	}
+}
+
+// undescribed may put, but not describe.
+type undescribed struct{ aws.HTTPClient }
+
+func (u undescribed) Do(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.Header.Get("X-Amz-Target"), ".DescribeDeliveryStream") {
+		answer := `{"__type":"AccessDeniedException","message":"no"}`
+		return &http.Response{StatusCode: 400, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: req}, nil
+	}
+	return u.HTTPClient.Do(req)
+}
+
+func start(t *testing.T, cfg hydrant.Config) *hydrant.Producer {
+	t.Helper()
+	cfg.Logger, cfg.DeadLetter = slog.New(slog.DiscardHandler), &memory{}
+	p, err := hydrant.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestRateIsABound(t *testing.T) {
+	inPackedBubble(t, hydrant.Config{Rate: hydrant.Rate{Bytes: 100_000}}, nil, func(r *rig) {
+		start := time.Now()
+		r.put(slices.Repeat([]string{ofSize(10_000)}, 100)...)
+		r.flush()
+		if took := time.Since(start); took < 8*time.Second || took > 11*time.Second {
+			r.Errorf("1,000,000 bytes at 100,000 a second took %v", took)
+		}
+	})
+}
+
+func TestAgeIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, hydrant.Config{MaxAge: 5 * time.Second}, hydranttest.Always(hydranttest.Fail(503, wire.CodeServiceUnavailable, wire.SlowDown)))
+		start := time.Now()
+		r.put("a")
+		r.flush()
+		if took := time.Since(start); took < 5*time.Second || took > 16*time.Second {
+			t.Errorf("given up after %v", took)
+		}
+		r.inDead(wire.CodeServiceUnavailable)
+		r.close()
 	})
 }
