@@ -1,6 +1,7 @@
 package hydrant_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -112,4 +114,74 @@ func (printed) Write(_ context.Context, records []hydrant.DeadRecord) error {
 		fmt.Println("dead letter:", len(r.Data), "bytes")
 	}
 	return nil
+}
+
+// Lines that a program writes become records.
+func ExampleProducer_LineWriter() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := p.LineWriter(ctx)
+	fmt.Fprintf(w, "one\ntwo\nthr")
+	fmt.Fprintf(w, "ee\n")
+	if err := errors.Join(w.Close(), p.Close(ctx)); err != nil {
+		log.Fatal(err)
+	}
+	s := p.Stats()
+	fmt.Println(s.Delivered, "lines in", s.FirehoseRecords, "Firehose record")
+	// Output: 3 lines in 1 Firehose record
+}
+
+// A program's log goes to Firehose.
+func ExampleProducer_LogHandler() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg})
+	if err != nil {
+		log.Fatal(err)
+	}
+	logger := slog.New(p.LogHandler(nil))
+	logger.Info("started", "port", 80)
+	logger.Warn("almost full", "free_bytes", 1024)
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.Stats().Delivered, "entries")
+	// Output: 2 entries
+}
+
+// A sequence of records, each to the stream of its tenant.
+func ExampleProducer_PutSeq() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{
+		AWS: cfg,
+		Route: func(data []byte) string {
+			if bytes.HasPrefix(data, []byte("log:")) {
+				return "logs"
+			}
+			return "events"
+		},
+		MaxAttempts: 1, DeadLetter: hydrant.NewDeadLetterFile(os.DevNull),
+		Logger: slog.New(slog.DiscardHandler), // the stream "events" is not there
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	records := [][]byte{[]byte("log: one"), []byte("event"), []byte("log: two")}
+	if _, err := p.PutSeq(ctx, slices.Values(records), nil); err != nil {
+		log.Fatal(err)
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	s := p.Stats()
+	fmt.Println(s.Delivered, "delivered,", s.DeadLettered, "in the dead letter")
+	// Output: 2 delivered, 1 in the dead letter
 }
