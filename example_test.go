@@ -168,8 +168,8 @@ func ExampleProducer_PutSeq() {
 			}
 			return "events"
 		},
-		MaxAttempts: 1, DeadLetter: hydrant.NewDeadLetterFile(os.DevNull),
-		Logger: slog.New(slog.DiscardHandler), // the stream "events" is not there
+		DeadLetter: printed{}, // the stream "events" is not there
+		Logger:     slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -183,5 +183,7 @@ func ExampleProducer_PutSeq() {
 	}
 	s := p.Stats()
 	fmt.Println(s.Delivered, "delivered,", s.DeadLettered, "in the dead letter")
-	// Output: 2 delivered, 1 in the dead letter
+	// Output:
+	// dead letter: 6 bytes
+	// 2 delivered, 1 in the dead letter
 }
