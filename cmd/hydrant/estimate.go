@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -117,21 +115,17 @@ func (a *app) runEstimate(ctx context.Context, files []string, format source.For
 }
 
 func (a *app) eachRecord(ctx context.Context, name string, format source.Format, do func(source.Record)) error {
-	in := a.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := a.open(ctx, name)
+	if err != nil {
+		return err
 	}
-	for rec, err := range source.NewReader(io.Reader(in), format).Records() {
-		if err != nil {
-			return err
-		}
+	defer in.Close()
+	for rec, err := range source.NewReader(in, format).Records() {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if err != nil {
+			return err
 		}
 		do(rec)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -190,37 +189,6 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	return s.verdict(ctx, readErr, closeErr)
 }
 
-// sizeOf is the size of all inputs together, 0 where it can't be known. It finds
-// out before anything is sent whether every file can be read.
-func sizeOf(files []string) (total int64, err error) {
-	known := true
-	for _, name := range files {
-		if name == "-" {
-			known = false
-			continue
-		}
-		f, err := os.Open(name)
-		if err != nil {
-			return 0, err
-		}
-		info, err := f.Stat()
-		f.Close()
-		switch {
-		case err != nil:
-			return 0, err
-		case info.IsDir():
-			return 0, fmt.Errorf("%s is a folder\nhint: name the files in it", name)
-		case !info.Mode().IsRegular():
-			known = false
-		}
-		total += info.Size()
-	}
-	if !known {
-		return 0, nil
-	}
-	return total, nil
-}
-
 func (s *sending) readAll(ctx context.Context, files []string, format source.Format) error {
 	for _, name := range files {
 		if err := s.readInput(ctx, name, format); err != nil {
@@ -233,27 +201,16 @@ func (s *sending) readAll(ctx context.Context, files []string, format source.For
 	return nil
 }
 
-func inputName(file string) string {
-	if file == "-" {
-		return "standard input"
-	}
-	return file
-}
-
 func (s *sending) stopped(ctx context.Context) bool {
 	return ctx.Err() != nil || s.refused.Load() != nil
 }
 
 func (s *sending) readInput(ctx context.Context, name string, format source.Format) error {
-	var in io.Reader = &interruptible{ctx: ctx, r: s.app.stdin, done: make(chan chunk, 1)}
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := s.app.open(ctx, name)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	for rec, err := range source.NewReader(&counter{in, &s.read}, format).Records() {
 		// An interrupt comes first: it may have cut the record short.
 		if ctx.Err() != nil {
@@ -492,32 +449,4 @@ func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.read.Add(int64(n))
 	return n, err
-}
-
-// interruptible ends a read of a terminal or a pipe when ctx does, though the
-// system's own read goes on waiting until the process ends.
-type interruptible struct {
-	ctx  context.Context
-	r    io.Reader
-	buf  [64 << 10]byte
-	done chan chunk
-}
-
-type chunk struct {
-	n   int
-	err error
-}
-
-func (i *interruptible) Read(p []byte) (int, error) {
-	size := min(len(p), len(i.buf))
-	go func() {
-		n, err := i.r.Read(i.buf[:size])
-		i.done <- chunk{n, err}
-	}()
-	select {
-	case c := <-i.done:
-		return copy(p, i.buf[:c.n]), c.err
-	case <-i.ctx.Done():
-		return 0, i.ctx.Err()
-	}
 }
