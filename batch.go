@@ -57,6 +57,7 @@ func (p *pack) data() []byte {
 type limits struct {
 	packBytes, packRecords int // of one pack; packRecords 1 sends records one for one
 	callPacks, callBytes   int // of one call
+	sentBytes              int // of one call as it is sent: less, if it is compressed
 }
 
 // fits tells whether a record of size bytes can join b, and still be one call
@@ -166,7 +167,7 @@ func (b *batch) take(packs []*pack) *batch {
 // call, at least one; nil when all of them fit.
 func (b *batch) split(l limits) *batch {
 	n, bytes := 0, 0
-	for n < len(b.packs) && (n == 0 || n < l.callPacks && bytes+len(b.packs[n].data()) <= l.callBytes) {
+	for n < len(b.packs) && (n == 0 || n < l.callPacks && bytes+len(b.packs[n].data()) <= l.sentBytes) {
 		bytes += len(b.packs[n].data())
 		n++
 	}
@@ -220,16 +221,21 @@ func (b *batch) halves() (first, second *batch) {
 		}
 		return b.take(all[:len(all)/2]), b.take(all[len(all)/2:])
 	}
-	whole := b.packs[0]
-	half := whole.n / 2
+	one, other := b.packs[0].halves()
+	return b.take([]*pack{&one}), b.take([]*pack{&other})
+}
+
+// halves cuts k in two, between its members.
+func (k *pack) halves() (first, second pack) {
+	half := k.n / 2
 	size := 0
-	for _, m := range whole.members[:half] {
+	for _, m := range k.members[:half] {
 		size += m.size
 	}
-	cut := func(raw []byte, members []member) *batch {
-		return b.take([]*pack{{size: len(raw), n: len(members), raw: raw, members: members, maybe: whole.maybe, last: whole.last}})
+	cut := func(raw []byte, members []member) pack {
+		return pack{size: len(raw), n: len(members), raw: raw, members: members, maybe: k.maybe, last: k.last}
 	}
-	return cut(whole.raw[:size], whole.members[:half]), cut(whole.raw[size:], whole.members[half:])
+	return cut(k.raw[:size:size], k.members[:half:half]), cut(k.raw[size:], k.members[half:])
 }
 
 // arenas keeps the memory of batches in classes, each of twice the size of the

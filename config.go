@@ -97,6 +97,13 @@ type Config struct {
 	// PackBytes and PackRecords are PackFixed's bounds of one pack. Defaults, and
 	// most: 1,024,000 bytes, and any number of records.
 	PackBytes, PackRecords int
+	// Compression compresses packs, and fills them by their compressed size, which
+	// is what is billed. Whatever reads the objects has to decompress them; give
+	// the stream a file extension such as ".gz", and no compression of its own.
+	// With PackAuto, New fails where the destination does not keep the bytes as
+	// they were put. Compressed packs take memory beside MaxBuffer, until they are
+	// settled. Default none.
+	Compression Compression
 	// Linger is how long a record may wait for others to fill its call. Default
 	// 1 s; negative: none. What it costs is in Stats.LingerPaddingBytes.
 	Linger time.Duration
@@ -190,6 +197,7 @@ func (c *Config) validate() error {
 		bad("Stream: %w", err)
 	}
 	within("Packing", int64(c.Packing), int64(PackAuto), int64(PackFixed))
+	within("Compression", int64(c.Compression), int64(CompressNone), int64(CompressZstd))
 	within("PackBytes", int64(c.PackBytes), 1, wire.MaxRecordBytes)
 	within("PackRecords", int64(c.PackRecords), 1, math.MaxInt)
 	within("BatchRecords", int64(c.BatchRecords), 1, wire.MaxBatchRecords)

@@ -36,7 +36,7 @@ const describeTimeout = 10 * time.Second
 
 // packing is what records are packed into before a stream has been described.
 func (c *Config) packing() limits {
-	l := limits{packBytes: c.PackBytes, packRecords: 1, callPacks: c.BatchRecords, callBytes: c.BatchBytes}
+	l := limits{packBytes: c.PackBytes, packRecords: 1, callPacks: c.BatchRecords, callBytes: c.BatchBytes, sentBytes: c.BatchBytes}
 	if c.Packing == PackFixed {
 		l.packRecords = c.PackRecords
 	}
@@ -111,8 +111,13 @@ func (p *Producer) describe(ctx context.Context, s *stream) error {
 	l := p.cfg.packing()
 	var why string
 	l.packRecords, why = packFor(d, p.cfg.Delimiter)
+	if p.compress != nil {
+		if objection := keepsBytes(d, l.packRecords, why); objection != "" {
+			return fmt.Errorf("hydrant: Compression does not suit delivery stream %s: %s; leave it off, or set PackFixed if whatever reads there decompresses each record", s.name, objection)
+		}
+	}
 	p.mu.Lock()
-	s.packing = l
+	s.packLocked(l)
 	p.mu.Unlock()
 	p.log.Debug("packing", slog.String("stream", s.name), slog.Int("records", l.packRecords), slog.String("reason", why))
 	return nil
@@ -170,6 +175,19 @@ func packFor(d *types.DeliveryStreamDescription, delimiter string) (records int,
 		return 1, "processors get whole records"
 	}
 	return maxSubRecords, "the stream de-aggregates"
+}
+
+// keepsBytes is empty where objects hold compressed packs as they were put, or
+// says why they don't.
+func keepsBytes(d *types.DeliveryStreamDescription, packRecords int, why string) string {
+	if packRecords != math.MaxInt {
+		return why
+	}
+	format := d.Destinations[0].ExtendedS3DestinationDescription.CompressionFormat
+	if format != "" && format != types.CompressionFormatUncompressed {
+		return fmt.Sprintf("it compresses its objects itself (%s)", format)
+	}
+	return ""
 }
 
 // splitsAt tells whether de-aggregation finds our records in a pack.

@@ -42,6 +42,8 @@ type Producer struct {
 	delimiter []byte
 	admin     describer  // or nil
 	quota     pace.Quota // what a stream takes by default
+	compress  compressor // or nil
+	longest   int        // bytes of a record that can be sent
 	renew     func()     // drops cached credentials, so that the next call gets new ones
 
 	ctx  context.Context // ends when Close is over; calls and waits of dead letters end with it
@@ -92,6 +94,14 @@ func New(ctx context.Context, cfg Config) (*Producer, error) {
 		return nil, err
 	}
 	p.stats.RefusedByCode = map[string]int64{}
+	var err error
+	if p.compress, err = cfg.Compression.compressor(); err != nil {
+		return nil, err
+	}
+	p.longest = wire.MaxRecordBytes
+	if p.compress != nil {
+		p.longest -= compressionSlack
+	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	if cfg.Stream != "" {
 		if err := p.meet(ctx); err != nil {
@@ -178,7 +188,7 @@ func (p *Producer) put(ctx context.Context, wait bool, data []byte, ack func(Ack
 	p.stats.Pending++
 	p.stats.AcceptedBytes += int64(size)
 	m := member{ack: ack, index: index, size: size, at: p.clock()}
-	if size > wire.MaxRecordBytes {
+	if size > p.longest {
 		p.refuseLocked(s, data, m)
 		return nil
 	}
@@ -191,7 +201,7 @@ func (p *Producer) refuseLocked(s *stream, data []byte, m member) {
 	b, _ := newBatch(m.size).add(data, p.cfg.Delimiter, m).cut(s.packing)
 	b.epoch = p.epochs[len(p.epochs)-1]
 	b.epoch.pending++
-	b.packs[0].last = &failure{code: CodeRecordTooLarge, message: tooLarge(m.size), class: wire.Refuse}
+	b.packs[0].last = &failure{code: CodeRecordTooLarge, message: p.tooLarge(m.size), class: wire.Refuse}
 	p.wg.Go(func() { p.bury(s, []settled{{&b.packs[0], b, ""}}) })
 }
 

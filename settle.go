@@ -425,6 +425,6 @@ func (p *Producer) appendDead(list []DeadRecord, stream string, b *batch, k *pac
 	return list
 }
 
-func tooLarge(size int) string {
-	return fmt.Sprintf("the record has %d bytes with its delimiter, Firehose takes at most %d: shorten or split it", size, wire.MaxRecordBytes)
+func (p *Producer) tooLarge(size int) string {
+	return fmt.Sprintf("the record has %d bytes with its delimiter, Firehose takes at most %d: shorten or split it", size, p.longest)
 }

@@ -102,6 +102,7 @@ func randomConfig(rng *rand.Rand) hydrant.Config {
 		Packing:      hydrant.PackOff + hydrant.Packing(rng.IntN(2)),
 		PackBytes:    1 + rng.IntN([]int{100, 10_000, wire.MaxRecordBytes}[rng.IntN(3)]),
 		PackRecords:  1 + rng.IntN(100),
+		Compression:  []hydrant.Compression{hydrant.CompressNone, hydrant.CompressNone, hydrant.CompressGzip, hydrant.CompressZstd}[rng.IntN(4)],
 		BatchRecords: 1 + rng.IntN(60),
 		BatchBytes:   1 + rng.IntN([]int{1000, 100_000, wire.MaxBatchBytes}[rng.IntN(3)]),
 		InFlight:     1 + rng.IntN(8),
@@ -116,6 +117,8 @@ func randomConfig(rng *rand.Rand) hydrant.Config {
 // simulation is what a run has put.
 type simulation struct {
 	*rig
+	compression hydrant.Compression
+
 	mu       sync.Mutex // guards the fields below
 	accepted map[string]bool
 	fates    map[string]hydrant.Ack
@@ -127,7 +130,8 @@ func simulate(t *testing.T, seed uint64) {
 	if rng.IntN(2) == 0 {
 		faults.records = rng.Float64() * 0.7
 	}
-	s := &simulation{rig: newRig(t, randomConfig(rng), faults), accepted: map[string]bool{}, fates: map[string]hydrant.Ack{}}
+	cfg := randomConfig(rng)
+	s := &simulation{rig: newRig(t, cfg, faults), compression: cfg.Compression, accepted: map[string]bool{}, fates: map[string]hydrant.Ack{}}
 	if rng.IntN(3) == 0 {
 		s.fh.SetQuota(local.Quota{Records: 20 + rng.IntN(500), Calls: 5 + rng.IntN(50), Bytes: 20_000 + rng.IntN(1_000_000)})
 	}
@@ -204,7 +208,7 @@ func (s *simulation) write(w int, rng *rand.Rand) {
 func (s *simulation) check(closeErr error) {
 	stored := map[string]int{}
 	for _, data := range s.fh.Records(stream) {
-		for line := range strings.Lines(string(data)) {
+		for line := range strings.Lines(string(plain(s.T, s.compression, data))) {
 			id, rest, _ := strings.Cut(line, " ")
 			if strings.Trim(rest, "x") != "\n" {
 				s.Errorf("record %s came as %.40q", id, rest)

@@ -18,10 +18,12 @@ import (
 type stream struct {
 	p       *Producer
 	name    string
-	packing limits      // as the destination allows; callBytes is the configured one
+	packing limits      // as the destination allows, with the configured sizes
+	most    limits      // of a batch, by packing and shrink
 	pacer   *pace.Pacer // the quota, learnt
 	limit   *pace.Pacer // Config.Rate, or nil
 	timer   *time.Timer // the next dispatch, when one must wait
+	shrink  float64     // raw bytes per byte sent, learnt; 1 without compression
 	window  window      // calls under way
 	held    int64       // room that its records take
 	waiting int         // put calls that wait for room
@@ -57,10 +59,11 @@ func (p *Producer) streamLocked(name string) (*stream, error) {
 	}
 	now := time.Now()
 	s := &stream{
-		p: p, name: name, packing: p.cfg.packing(), window: window{size: min(p.cfg.InFlight, startCalls)},
-		pacer: pace.New(p.quota, false, now),
-		used:  now,
+		p: p, name: name, window: window{size: min(p.cfg.InFlight, startCalls)},
+		pacer: pace.New(p.quota, false, now), shrink: 1,
+		used: now,
 	}
+	s.packLocked(p.cfg.packing())
 	if p.cfg.Rate != (Rate{}) {
 		s.limit = pace.New(p.cfg.Rate.quota(), true, now)
 	}
@@ -77,16 +80,26 @@ func (p *Producer) streamLocked(name string) (*stream, error) {
 	return s, nil
 }
 
+// packLocked sets what the destination allows.
+func (s *stream) packLocked(l limits) {
+	s.packing = l
+	s.most = s.unshrunkLocked(l)
+}
+
 // limitsLocked are those of a new batch. While the quota holds the stream back
 // its calls are smaller: a large one is likely refused, and has to be sent again.
 func (s *stream) limitsLocked(now time.Time) limits {
 	l := s.packing
-	l.callBytes = min(l.callBytes, s.pacer.CallBytes(now))
+	l.sentBytes = min(l.sentBytes, s.pacer.CallBytes(now))
 	l.packBytes = min(l.packBytes, s.pacer.RecordBytes(now))
 	if s.limit != nil { // a second's worth at most
-		l.callBytes = min(l.callBytes, max(int(s.limit.Rate().Bytes), 16<<10))
+		l.sentBytes = min(l.sentBytes, max(int(s.limit.Rate().Bytes), 16<<10))
 	}
-	l.packBytes = min(l.packBytes, l.callBytes)
+	l.packBytes = min(l.packBytes, l.sentBytes)
+	l.callBytes = l.sentBytes
+	if s.p.compress != nil {
+		return s.unshrunkLocked(l)
+	}
 	if l.packBytes > wire.BillingIncrement && l.packRecords > 1 {
 		one := l.callBytes <= l.packBytes
 		l.packBytes -= l.packBytes % wire.BillingIncrement // more would be billed as the next step
@@ -99,20 +112,20 @@ func (s *stream) limitsLocked(now time.Time) limits {
 
 // addLocked makes data a record of the open batch. Its room has been taken.
 func (s *stream) addLocked(data []byte, m member) {
-	if s.open != nil && !s.open.fits(m.size, s.packing) {
+	if s.open != nil && !s.open.fits(m.size, s.most) {
 		s.sealLocked()
 	}
 	if s.open == nil {
 		now := time.Now()
 		s.now = s.limitsLocked(now)
-		s.open = newBatch(max(m.size, min(s.window.bytes, s.packing.callBytes)))
+		s.open = newBatch(max(m.size, min(s.window.bytes, s.most.callBytes)))
 		s.open.epoch = s.p.epochs[len(s.p.epochs)-1]
 		s.open.opened = now
 	}
 	was := s.open.full(s.now)
 	s.open = s.open.add(data, s.p.cfg.Delimiter, m)
 	s.open.epoch.pending++
-	if s.open.full(s.packing) || s.open.weight() >= s.p.cfg.MaxBuffer/4 {
+	if s.open.full(s.most) || s.open.weight() >= s.p.cfg.MaxBuffer/4 {
 		s.sealLocked()
 		s.dispatchLocked()
 	} else if len(s.open.members) == 1 || !was && s.open.full(s.now) {
@@ -159,7 +172,7 @@ func (s *stream) cutLocked(now time.Time) []*batch {
 	var call []*batch
 	packs, bytes := 0, 0
 	s.again = slices.DeleteFunc(s.again, func(b *batch) bool {
-		if b.due.After(now) || len(call) > 0 && (b.alone || call[0].alone || packs+len(b.packs) > l.callPacks || bytes+b.bytes() > l.callBytes) {
+		if b.due.After(now) || len(call) > 0 && (b.alone || call[0].alone || packs+len(b.packs) > l.callPacks || bytes+b.bytes() > l.sentBytes) {
 			return false
 		}
 		if head := b.split(l); head != nil {
@@ -259,25 +272,45 @@ func (s *stream) windowLocked() int {
 }
 
 func (s *stream) startLocked(now time.Time) {
-	parts := s.cutLocked(now)
-	var load pace.Quota
-	for _, b := range parts {
-		if b.attempts++; b.attempts > 1 {
-			s.p.stats.Retries += int64(b.records())
-		}
-		load.Records += float64(len(b.packs))
-		load.Bytes += float64(b.bytes())
-	}
-	load.Calls = 1
-	s.pacer.Take(load)
-	if s.limit != nil {
-		s.limit.Take(load)
-	}
+	c := &call{stream: s, parts: s.cutLocked(now), wave: s.wave, start: now, limits: s.limitsLocked(now)}
 	s.window.calls++
-	s.window.bytes = int(load.Bytes)
-	s.p.stats.Calls++
-	c := &call{stream: s, parts: parts, wave: s.wave, start: now, limits: s.limitsLocked(now)}
+	c.loadLocked(s.shrink)
+	s.window.bytes = int(c.load.Bytes * s.shrink)
+	if s.p.compress == nil {
+		c.boardLocked()
+	}
 	s.p.wg.Go(c.run)
+}
+
+// loadLocked takes from the quotas what c carries, or what is expected of packs
+// that are not compressed yet. The second time it takes the difference.
+func (c *call) loadLocked(shrink float64) {
+	was := c.load
+	c.load = pace.Quota{Calls: 1}
+	for _, b := range c.parts {
+		bytes := float64(b.bytes())
+		if b.packs[0].coded == nil {
+			bytes /= shrink
+		}
+		c.load.Records += float64(len(b.packs))
+		c.load.Bytes += bytes
+	}
+	more := pace.Quota{Calls: c.load.Calls - was.Calls, Records: c.load.Records - was.Records, Bytes: c.load.Bytes - was.Bytes}
+	c.stream.pacer.Take(more)
+	if c.stream.limit != nil {
+		c.stream.limit.Take(more)
+	}
+}
+
+// boardLocked enters into the books that c is about to be sent.
+func (c *call) boardLocked() {
+	p := c.stream.p
+	p.stats.Calls++
+	for _, b := range c.parts {
+		if b.attempts++; b.attempts > 1 {
+			p.stats.Retries += int64(b.records())
+		}
+	}
 }
 
 // window is how many calls are under way, and may be. It grows while there is
@@ -318,11 +351,16 @@ type call struct {
 	wave   int
 	start  time.Time
 
-	limits limits // of a call made when this one started
+	limits limits     // of a call made when this one started
+	load   pace.Quota // taken from the quotas
 }
 
 func (c *call) run() {
 	s, p := c.stream, c.stream.p
+	if p.compress != nil {
+		c.compress()
+		c.start = time.Now()
+	}
 	var records [][]byte
 	for _, b := range c.parts {
 		records = slices.Grow(records, len(b.packs))

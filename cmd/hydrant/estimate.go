@@ -4,7 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"slices"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
 	"github.com/hydrant-go/hydrant"
@@ -14,14 +18,14 @@ import (
 )
 
 func (a *app) estimate() *cobra.Command {
-	var format, rateText string
+	var format, rateText, compress string
 	cmd := &cobra.Command{
 		Use:   "estimate FILE...",
 		Short: "Tell what files would cost to send: record by record, in batches, packed",
 		Long: `Tell what files would cost to send to Firehose, without sending anything and without
 AWS. Firehose bills each record rounded up to 5,120 bytes; packing joins records into
 larger ones, which S3 keeps as the same lines. With --rate it tells what a month of
-such records costs.
+such records costs, with --compress what compressed packs cost.
 
 The prices are those of --region (default us-east-1), for Direct PUT ingestion alone.`,
 		Example: `  hydrant estimate events.ndjson
@@ -36,14 +40,19 @@ The prices are those of --region (default us-east-1), for Direct PUT ingestion a
 			if err != nil {
 				return usageError("--rate: %w", err)
 			}
+			compression, err := parseCompression(compress)
+			if err != nil {
+				return err
+			}
 			cfg, err := a.aws(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return a.runEstimate(cmd.Context(), args, f, rate, cmp.Or(cfg.Region, "us-east-1"))
+			return a.runEstimate(cmd.Context(), args, f, rate, compression, cmp.Or(cfg.Region, "us-east-1"))
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "auto", "auto, lines, ndjson or json (an array)")
+	cmd.Flags().StringVar(&compress, "compress", "", "add what packs compressed by gzip or zstd cost")
 	cmd.Flags().StringVar(&rateText, "rate", "", "what is put in a second, such as 5MiB or 2000records, for the cost of a month")
 	return cmd
 }
@@ -67,14 +76,19 @@ type estimated struct {
 	PutRecord      way    `json:"put_record"`
 	PutRecordBatch way    `json:"put_record_batch"`
 	Packed         way    `json:"packed"`
+	Compressed     *way   `json:"packed_compressed,omitempty"`
 	PricesAsOf     string `json:"prices_as_of"`
 	PriceNote      string `json:"price_note,omitempty"`
 }
 
-func (a *app) runEstimate(ctx context.Context, files []string, format source.Format, rate hydrant.Rate, region string) error {
+func (a *app) runEstimate(ctx context.Context, files []string, format source.Format, rate hydrant.Rate, compression hydrant.Compression, region string) error {
 	price := wire.PriceIn(region)
 	e := estimated{Region: region, PricesAsOf: wire.PricesAsOf, PriceNote: price.Note}
-	var batch, pack filling
+	var batch, pack, small filling
+	squeeze, err := compressed(&small, compression)
+	if err != nil {
+		return err
+	}
 	for _, name := range files {
 		if err := a.eachRecord(ctx, name, format, func(rec source.Record) {
 			size := len(rec.Data)
@@ -91,12 +105,18 @@ func (a *app) runEstimate(ctx context.Context, files []string, format source.For
 				e.RawBytes += int64(size)
 				batch.one(size)
 				pack.packed(size)
+				_, _ = squeeze.Write(rec.Data) // it only counts
+				_, _ = io.WriteString(squeeze, "\n"[:size-len(rec.Data)])
 			}
 		}); err != nil {
 			return fmt.Errorf("%s: %w", inputName(name), err)
 		}
 	}
 	pack.endPack()
+	if err := squeeze.Close(); err != nil {
+		return err
+	}
+	small.endPack()
 	e.PutRecord = way{Calls: e.Records, FirehoseRecords: e.Records, BilledBytes: batch.BilledBytes}
 	e.PutRecordBatch, e.Packed = batch.way, pack.way
 	month := 0.0 // how often this volume comes in a month
@@ -107,7 +127,12 @@ func (a *app) runEstimate(ctx context.Context, files []string, format source.For
 	default:
 		month = rate.Bytes * wire.SecondsPerMonth / float64(e.RawBytes)
 	}
-	for _, w := range []*way{&e.PutRecord, &e.PutRecordBatch, &e.Packed} {
+	ways := []*way{&e.PutRecord, &e.PutRecordBatch, &e.Packed}
+	if compression != hydrant.CompressNone {
+		e.Compressed = &small.way
+		ways = append(ways, e.Compressed)
+	}
+	for _, w := range ways {
 		w.USD = price.USD(w.BilledBytes)
 		w.USDPerMonth = price.USD(int64(float64(w.BilledBytes) * month))
 	}
@@ -159,6 +184,29 @@ func (f *filling) packed(size int) {
 	f.pack += size
 }
 
+// Write makes f count what a compressor writes.
+func (f *filling) Write(b []byte) (int, error) {
+	for part := range slices.Chunk(b, wire.MaxRecordBytes) {
+		f.packed(len(part))
+	}
+	return len(b), nil
+}
+
+// compressed is what writes to f, compressed.
+func compressed(f *filling, c hydrant.Compression) (io.WriteCloser, error) {
+	switch c {
+	case hydrant.CompressGzip:
+		return gzip.NewWriter(f), nil
+	case hydrant.CompressZstd:
+		return zstd.NewWriter(f)
+	}
+	return uncounted{io.Discard}, nil
+}
+
+type uncounted struct{ io.Writer }
+
+func (uncounted) Close() error { return nil }
+
 func (f *filling) endPack() {
 	if f.pack > 0 {
 		f.one(f.pack)
@@ -177,10 +225,15 @@ func (a *app) showEstimate(e estimated, monthly bool) error {
 		head = append(head, "a month")
 	}
 	t.Row(head...)
-	for _, row := range []struct {
+	type row struct {
 		name string
 		way
-	}{{"PutRecord", e.PutRecord}, {"PutRecordBatch", e.PutRecordBatch}, {"packed", e.Packed}} {
+	}
+	rows := []row{{"PutRecord", e.PutRecord}, {"PutRecordBatch", e.PutRecordBatch}, {"packed", e.Packed}}
+	if e.Compressed != nil {
+		rows = append(rows, row{"packed, compressed", *e.Compressed})
+	}
+	for _, row := range rows {
 		cells := []string{
 			row.name, ui.Count(row.Calls), ui.Count(row.FirehoseRecords), ui.Bytes(row.BilledBytes),
 			times(row.BilledBytes, e.RawBytes), ui.Dollars(row.USD),

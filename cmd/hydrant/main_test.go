@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -275,6 +276,12 @@ func delivered(ts *testscript.TestScript, neg bool, args []string) {
 			return err
 		}
 		data, err := os.ReadFile(path)
+		if strings.HasSuffix(path, ".gz") {
+			r, err := gzip.NewReader(bytes.NewReader(data))
+			ts.Check(err)
+			data, err = io.ReadAll(r)
+			ts.Check(err)
+		}
 		got = append(got, data...)
 		return err
 	})

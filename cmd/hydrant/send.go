@@ -28,6 +28,7 @@ type sendOptions struct {
 	deadline    time.Duration
 	linger      time.Duration
 	rate        string
+	compress    string
 	inFlight    int
 	maxAttempts int
 	noPack      bool
@@ -46,8 +47,10 @@ decompressed. Memory stays the same whatever the size of the input.
 
 Firehose bills each record by steps of 5,120 bytes, so records are packed into
 larger ones as the stream's destination allows (S3 without processing: up to
-1,024,000 bytes). The summary shows what that saves. The stream's quotas are learnt
-from its answers; --rate sets a bound.
+1,024,000 bytes). The summary shows what that saves. --compress saves more, where
+whatever reads the objects takes gzip or zstd: give the stream a file extension such
+as .gz then, and no compression of its own. The stream's quotas are learnt from its
+answers; --rate sets a bound.
 
 Refused records are sent again, with exponential back-off, until they are stored.
 Those that cannot be delivered are appended to the dead letter file with the reason.
@@ -69,6 +72,7 @@ all was sent, 130 interrupted.`,
 	f.DurationVar(&o.drain, "drain-timeout", 30*time.Second, "after an interrupt, how long to try to send what was accepted")
 	f.DurationVar(&o.deadline, "deadline", 0, "stop like at an interrupt after this time, with exit code 4 (0: none)")
 	f.BoolVar(&o.noPack, "no-pack", false, "send each record on its own")
+	f.StringVar(&o.compress, "compress", "", "compress what is packed, by gzip or zstd; the objects are files of that kind then")
 	f.DurationVar(&o.linger, "linger", time.Second, "how long a record may wait for others to fill its call")
 	f.StringVar(&o.rate, "rate", "", "send at most this much a second, such as 500KiB, 5MiB or 2000records (default: what the stream takes)")
 	f.IntVar(&o.inFlight, "in-flight", 16, "most calls under way at once")
@@ -91,6 +95,18 @@ func (o *sendOptions) lingerOrNone() time.Duration {
 		return -1
 	}
 	return o.linger
+}
+
+func parseCompression(name string) (hydrant.Compression, error) {
+	switch name {
+	case "":
+		return hydrant.CompressNone, nil
+	case "gzip":
+		return hydrant.CompressGzip, nil
+	case "zstd":
+		return hydrant.CompressZstd, nil
+	}
+	return 0, usageError("--compress: %q is not known; use gzip or zstd", name)
 }
 
 var errDeadline = errors.New("the deadline has passed")
@@ -152,6 +168,10 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	if err != nil {
 		return usageError("--rate: %w", err)
 	}
+	compression, err := parseCompression(o.compress)
+	if err != nil {
+		return err
+	}
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -166,7 +186,7 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	s := &sending{app: a, options: o, stream: stream, region: cfg.Region, dead: hydrant.NewDeadLetterFile(o.deadLetter)}
 	s.producer, err = hydrant.New(ctx, hydrant.Config{
 		Stream: stream, AWS: &cfg, DeadLetter: s.dead, Logger: a.log, WaitForStream: o.wait,
-		Packing: o.packing(), Linger: o.lingerOrNone(), Rate: rate,
+		Packing: o.packing(), Compression: compression, Linger: o.lingerOrNone(), Rate: rate,
 		InFlight: o.inFlight, MaxAttempts: o.maxAttempts, NoDelimiter: o.asIs,
 	})
 	if err != nil {

@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 // links is what a package may link beyond the standard library, directly or
 // not: who imports the producer gets the AWS SDK and little else.
 var links = map[string][]string{
-	"":       {module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/segmentio/asm", "golang.org/x/sys/cpu", "golang.org/x/sync"},
+	"":       {module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/klauspost/compress", "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"wire":   {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"source": {module, "github.com/klauspost/compress"},
 }
