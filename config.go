@@ -148,6 +148,9 @@ type Config struct {
 	// one comes.
 	DeadLetter DeadLetter
 
+	// OnCall is called after each put call, on the goroutine that made it, for
+	// metrics and traces of calls; it must not block. Counters are in Stats.
+	OnCall func(CallInfo)
 	// Logger gets failures and dead letters, without any record's data. Default
 	// slog.Default().
 	Logger *slog.Logger
@@ -239,7 +242,7 @@ func (p *Producer) connect(ctx context.Context) error {
 	if c.Client != nil {
 		p.sender = &sdkSender{c.Client, single}
 		p.admin, _ = c.Client.(describer)
-		p.quota = pace.Quota(wire.DefaultQuota(""))
+		p.quota, p.price = pace.Quota(wire.DefaultQuota("")), wire.PriceIn("")
 		return nil
 	}
 	if c.AWS == nil {
@@ -261,7 +264,7 @@ func (p *Producer) connect(ctx context.Context) error {
 	if cache, ok := c.AWS.Credentials.(interface{ Invalidate() }); ok {
 		p.renew = cache.Invalidate
 	}
-	p.quota = pace.Quota(wire.DefaultQuota(c.AWS.Region))
+	p.quota, p.price = pace.Quota(wire.DefaultQuota(c.AWS.Region)), wire.PriceIn(c.AWS.Region)
 	with := func(client aws.HTTPClient) *firehose.Client {
 		return firehose.NewFromConfig(*c.AWS, func(o *firehose.Options) { o.HTTPClient = client })
 	}

@@ -42,6 +42,7 @@ type Producer struct {
 	delimiter []byte
 	admin     describer  // or nil
 	quota     pace.Quota // what a stream takes by default
+	price     wire.Price // of what it takes
 	compress  compressor // or nil
 	longest   int        // bytes of a record that can be sent
 	renew     func()     // drops cached credentials, so that the next call gets new ones
@@ -59,6 +60,7 @@ type Producer struct {
 	full    bool     // somebody waits for room that no stream has
 	waiters []*waiter
 	stats   Stats
+	padding recent       // what the linger costs of late
 	left    []DeadRecord // records that Close has to give back
 	unasked []*stream    // to be described, for their packing
 }
@@ -94,6 +96,7 @@ func New(ctx context.Context, cfg Config) (*Producer, error) {
 		return nil, err
 	}
 	p.stats.RefusedByCode = map[string]int64{}
+	p.padding.last.at, p.padding.mark.at = p.start, p.start
 	var err error
 	if p.compress, err = cfg.Compression.compressor(); err != nil {
 		return nil, err

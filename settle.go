@@ -47,6 +47,9 @@ func (p *Producer) settle(c *call, entries []wire.PutEntry, err error) {
 	wait := p.enter(c, &o)
 	p.report(c, &o, wait)
 	now := p.clock()
+	if p.cfg.OnCall != nil {
+		p.cfg.OnCall(c.info(&o, now))
+	}
 	for _, f := range o.delivered {
 		for i := range f.members {
 			if m := &f.members[i]; m.ack != nil {
@@ -225,7 +228,7 @@ func (p *Producer) enter(c *call, o *outcome) (wait time.Duration) {
 		s.window.answered(now, o.took, p.cfg.InFlight)
 	}
 	s.pacer.Answered(now, c.start, o.accepted, o.throttled)
-	p.countLocked(o, add)
+	p.countLocked(now, o, add)
 	wait = s.waitLocked(o, c.wave, now)
 	for _, b := range o.again {
 		b.due = now.Add(wait)
@@ -299,7 +302,7 @@ func (p *Producer) tally(o *outcome) *tally {
 	return t
 }
 
-func (p *Producer) countLocked(o *outcome, add *tally) {
+func (p *Producer) countLocked(now time.Time, o *outcome, add *tally) {
 	s := &p.stats
 	s.FirehoseRecords += add.FirehoseRecords
 	s.Delivered += add.Delivered
@@ -308,6 +311,7 @@ func (p *Producer) countLocked(o *outcome, add *tally) {
 	s.BilledBytes += add.BilledBytes
 	s.UnpackedBilledBytes += add.UnpackedBilledBytes
 	s.LingerPaddingBytes += add.LingerPaddingBytes
+	p.padding.note(now, s.LingerPaddingBytes)
 	s.MaybeDuplicate += add.MaybeDuplicate
 	s.Latency.merge(&add.latency)
 	if o.whole == nil && o.refused == 0 {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"time"
+
+	"github.com/hydrant-go/hydrant/wire"
 )
 
 // Stats is a snapshot of a producer's counters since New. It is consistent:
@@ -29,6 +31,19 @@ type Stats struct {
 	// LingerPaddingBytes is the part of BilledBytes that a longer linger might
 	// have saved: the padding of calls that were sent before they were full.
 	LingerPaddingBytes int64 `json:"linger_padding_bytes"`
+	// BilledUSD and UnpackedBilledUSD are those bytes in dollars, at the price of
+	// the region for Direct PUT ingestion; PriceNote says what is not certain
+	// about it. LingerUSDPerMonth is what LingerPaddingBytes costs in a month at
+	// the rate of the last 10 to 20 seconds.
+	BilledUSD         float64 `json:"billed_usd"`
+	UnpackedBilledUSD float64 `json:"unpacked_billed_usd"`
+	LingerUSDPerMonth float64 `json:"linger_usd_per_month"`
+	PriceNote         string  `json:"price_note,omitempty"`
+
+	// BufferedBytes is how much of Config.MaxBuffer is taken, InFlight how many
+	// calls are under way.
+	BufferedBytes int64 `json:"buffered_bytes"`
+	InFlight      int   `json:"in_flight"`
 
 	// Calls counts put calls made, FailedCalls those that failed as a whole.
 	Calls       int64 `json:"calls"`
@@ -57,7 +72,67 @@ func (p *Producer) Stats() Stats {
 	defer p.mu.Unlock()
 	s := p.stats
 	s.RefusedByCode = maps.Clone(s.RefusedByCode)
+	s.BilledUSD, s.UnpackedBilledUSD, s.PriceNote = p.price.USD(s.BilledBytes), p.price.USD(s.UnpackedBilledBytes), p.price.Note
+	s.LingerUSDPerMonth = p.price.USD(int64(p.padding.rate(time.Now(), s.LingerPaddingBytes) * wire.SecondsPerMonth))
+	s.BufferedBytes = p.used
+	for _, st := range p.streams {
+		s.InFlight += st.window.calls
+	}
 	return s
+}
+
+// CallInfo is what a put call has come to.
+type CallInfo struct {
+	Stream string
+	Start  time.Time     // of sending
+	Took   time.Duration // until its answer was read, or it failed
+	// Records counts those that the call carried, FirehoseRecords as Firehose
+	// counts them; Bytes is their size as they were sent.
+	Records, FirehoseRecords, Bytes int
+	// Delivered and Refused count records by what the answer said of each.
+	Delivered, Refused int
+	// Slowest is the longest time from Put to here of a record delivered.
+	Slowest time.Duration
+	// Code and Message are why the call failed as a whole, both empty otherwise.
+	// Code is empty too where no answer came.
+	Code, Message string
+}
+
+// info is what the hook for calls gets.
+func (c *call) info(o *outcome, now time.Duration) CallInfo {
+	info := CallInfo{Stream: c.stream.name, Start: c.start, Took: o.took, FirehoseRecords: int(c.load.Records), Bytes: int(c.load.Bytes), Records: c.records}
+	for _, f := range o.delivered {
+		info.Delivered += f.n
+		info.Slowest = max(info.Slowest, now-f.members[0].at)
+	}
+	if o.whole != nil {
+		info.Code, info.Message = o.whole.code, o.whole.message
+	} else {
+		info.Refused = info.Records - info.Delivered
+	}
+	return info
+}
+
+// recent tells how fast a counter has grown of late, by what it was a while ago.
+type recent struct{ last, mark reading }
+
+type reading struct {
+	at time.Time
+	n  int64
+}
+
+// recentTime is how long ago that is, once to twice.
+const recentTime = 10 * time.Second
+
+func (r *recent) note(now time.Time, n int64) {
+	if now.Sub(r.mark.at) >= recentTime {
+		r.last, r.mark = r.mark, reading{now, n}
+	}
+}
+
+// rate is the growth in a second.
+func (r *recent) rate(now time.Time, n int64) float64 {
+	return float64(n-r.last.n) / max(now.Sub(r.last.at).Seconds(), 1)
 }
 
 // Histogram counts durations by size. Counts[i] holds those of less than

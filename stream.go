@@ -307,8 +307,10 @@ func (c *call) boardLocked() {
 	p := c.stream.p
 	p.stats.Calls++
 	for _, b := range c.parts {
+		n := b.records()
+		c.records += n
 		if b.attempts++; b.attempts > 1 {
-			p.stats.Retries += int64(b.records())
+			p.stats.Retries += int64(n)
 		}
 	}
 }
@@ -351,8 +353,9 @@ type call struct {
 	wave   int
 	start  time.Time
 
-	limits limits     // of a call made when this one started
-	load   pace.Quota // taken from the quotas
+	limits  limits     // of a call made when this one started
+	load    pace.Quota // taken from the quotas
+	records int        // accepted ones that it carries
 }
 
 func (c *call) run() {

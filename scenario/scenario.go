@@ -244,10 +244,9 @@ func (w *workflow) phase(ctx context.Context, records [][]byte, page int) (Phase
 	phase := Phase{
 		Records: len(records), Calls: s.Calls, FailedCalls: s.FailedCalls, Refused: s.Refused, Retries: s.Retries,
 		MaybeDuplicate: s.MaybeDuplicate, Delivered: s.Delivered, RawBytes: s.DeliveredBytes, BilledBytes: s.BilledBytes,
-		FirehoseRecords: s.FirehoseRecords, UnpackedBilledBytes: s.UnpackedBilledBytes,
+		FirehoseRecords: s.FirehoseRecords, UnpackedBilledBytes: s.UnpackedBilledBytes, BilledUSD: s.BilledUSD,
 		Seconds: time.Since(started).Seconds(),
 	}
-	phase.BilledUSD = wire.PriceIn(w.site.aws.Region).USD(s.BilledBytes)
 	w.Say("%d of %d records stored in %d calls", s.Delivered, len(records), s.Calls)
 	if s.FailedCalls+s.Refused > 0 {
 		w.Say("%d calls failed as a whole, and the answers of others refused %d records; %d records were sent again", s.FailedCalls, s.Refused, s.Retries)

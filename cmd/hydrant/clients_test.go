@@ -93,7 +93,9 @@ func TestClients(t *testing.T) {
 	userBase := filepath.Join(os.Getenv("HOME"), ".local")
 	dir := t.TempDir()
 	local := startLocal(t, "--dir", dir)
-	eventually(t, func() bool { return strings.Contains(local.stderr.String(), "Ctrl-C ends it.") })
+	eventually(t, func() bool { // the two come through pipes of their own
+		return strings.Contains(local.stderr.String(), "Ctrl-C ends it.") && strings.Contains(local.stdout.String(), "AWS_DEFAULT_REGION=")
+	})
 	printed := exports(t, local.stdout.String())
 	cfg := goConfig(t, printed)
 	fh := firehose.NewFromConfig(cfg)

@@ -357,15 +357,12 @@ type summary struct {
 	Records  int64 `json:"records"`
 	RawBytes int64 `json:"raw_bytes"` // delivered
 	hydrant.Stats
-	BilledUSD         float64 `json:"billed_usd"`
-	UnpackedBilledUSD float64 `json:"unpacked_billed_usd"`
-	PriceNote         string  `json:"price_note,omitempty"`
-	Bad               int64   `json:"bad"` // of DeadLettered: not of the input's format
-	Lost              int64   `json:"lost"`
-	DeadLetter        string  `json:"dead_letter,omitempty"`
-	Elapsed           float64 `json:"elapsed_s"`
-	RecordsPerSecond  float64 `json:"records_per_s"`
-	BytesPerSecond    float64 `json:"bytes_per_s"`
+	Bad              int64   `json:"bad"` // of DeadLettered: not of the input's format
+	Lost             int64   `json:"lost"`
+	DeadLetter       string  `json:"dead_letter,omitempty"`
+	Elapsed          float64 `json:"elapsed_s"`
+	RecordsPerSecond float64 `json:"records_per_s"`
+	BytesPerSecond   float64 `json:"bytes_per_s"`
 }
 
 func (s *sending) show(took time.Duration) error {
@@ -376,8 +373,6 @@ func (s *sending) show(took time.Duration) error {
 	sum.RawBytes = sum.DeliveredBytes
 	sum.DeadLettered, sum.Pending = s.inDeadLetter(), sum.Pending-s.left
 	sum.Lost = sum.Accepted + s.bad - sum.Delivered - sum.DeadLettered
-	price := wire.PriceIn(s.region)
-	sum.BilledUSD, sum.UnpackedBilledUSD, sum.PriceNote = price.USD(sum.BilledBytes), price.USD(sum.UnpackedBilledBytes), price.Note
 	sum.RecordsPerSecond = float64(sum.Delivered) / took.Seconds()
 	sum.BytesPerSecond = float64(sum.DeliveredBytes) / took.Seconds()
 	if s.inDeadLetter() > 0 {
@@ -392,6 +387,9 @@ func (s *sending) show(took time.Duration) error {
 	t.Row("billed", ui.Bytes(sum.BilledBytes)+times(sum.BilledBytes, sum.DeliveredBytes), ui.Dollars(sum.BilledUSD))
 	if sum.UnpackedBilledBytes > sum.BilledBytes {
 		t.Row("one by one", ui.Bytes(sum.UnpackedBilledBytes)+times(sum.UnpackedBilledBytes, sum.DeliveredBytes), ui.Dollars(sum.UnpackedBilledUSD))
+	}
+	if sum.LingerPaddingBytes > sum.BilledBytes/50 && sum.Calls > 1 {
+		t.Row("of it linger", ui.Bytes(sum.LingerPaddingBytes)+" of padding", "a longer --linger than "+s.options.linger.String()+" saves some")
 	}
 	t.Row("refused", ui.Count(sum.Refused), ui.Count(sum.Retries)+" sent again")
 	if sum.MaybeDuplicate > 0 {
