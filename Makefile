@@ -3,14 +3,17 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-8s %s\n", $$1, $$2}' Makefile
 
+MODULES = hydrantprom hydrantotel bench
 test: ## run all tests
 	go test ./...
+	@for m in $(MODULES); do (cd $$m && go test ./...) || exit 1; done
 
 race: ## run all tests under the race detector
 	go test -race ./...
 
 lint: ## vet, staticcheck, gofumpt
 	go vet ./...
+	@for m in $(MODULES); do (cd $$m && go vet ./...) || exit 1; done
 	go tool staticcheck ./...
 	@test -z "$$(go tool gofumpt -l .)" || { go tool gofumpt -d .; exit 1; }
 
