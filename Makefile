@@ -24,8 +24,9 @@ SEEDS ?= 10000
 simulate: ## run the producer against SEEDS (10000) random troubles
 	go test -run TestSimulation -timeout 1h . -seeds $(SEEDS)
 
-bench: ## measure the producer beside the floor and the SDK
-	@for size in 200 1024 20480; do (cd bench && go run . -size $$size) || exit 1; done
+BENCHFLAGS ?=
+bench: ## measure the producer beside the floor and others, into docs/PERFORMANCE.md
+	cd bench && go run . -report ../docs $(BENCHFLAGS)
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s)

@@ -69,7 +69,7 @@ func newHTTPSender(ctx context.Context, o firehose.Options, single bool) (*httpS
 	}, nil
 }
 
-func (s *httpSender) send(ctx context.Context, stream string, records [][]byte) ([]wire.PutEntry, error) {
+func (s *httpSender) send(ctx context.Context, stream string, records [][]byte, entries []wire.PutEntry) ([]wire.PutEntry, error) {
 	body := newBody()
 	defer body.free()
 	operation := "PutRecordBatch"
@@ -100,7 +100,7 @@ func (s *httpSender) send(ctx context.Context, stream string, records [][]byte) 
 		s.learnClock(e, resp.Header.Get("Date"))
 		return nil, e
 	}
-	return s.decode(answer)
+	return s.decode(answer, entries)
 }
 
 // request is a signed call.
@@ -128,15 +128,15 @@ func (s *httpSender) request(ctx context.Context, operation string, body *body) 
 	return req, nil
 }
 
-func (s *httpSender) decode(answer []byte) ([]wire.PutEntry, error) {
+func (s *httpSender) decode(answer []byte, entries []wire.PutEntry) ([]wire.PutEntry, error) {
 	if s.single {
 		id, _, err := wire.DecodePutRecordResponse(answer)
 		if err != nil {
 			return nil, err
 		}
-		return []wire.PutEntry{{RecordID: id}}, nil
+		return append(entries, wire.PutEntry{RecordID: id}), nil
 	}
-	resp, err := wire.DecodePutRecordBatchResponse(answer)
+	resp, err := wire.DecodePutRecordBatchResponse(answer, entries)
 	return resp.Entries, err
 }
 

@@ -16,9 +16,9 @@ import (
 )
 
 // sender makes one put call and returns the answer's entries, in the order of
-// the records.
+// the records, appended to entries.
 type sender interface {
-	send(ctx context.Context, stream string, records [][]byte) ([]wire.PutEntry, error)
+	send(ctx context.Context, stream string, records [][]byte, entries []wire.PutEntry) ([]wire.PutEntry, error)
 }
 
 // sdkSender sends through the SDK's client, or the caller's own.
@@ -31,7 +31,7 @@ type sdkSender struct {
 // call were refused.
 func retriesOff(o *firehose.Options) { o.Retryer = aws.NopRetryer{} }
 
-func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte) ([]wire.PutEntry, error) {
+func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte, entries []wire.PutEntry) ([]wire.PutEntry, error) {
 	if s.single {
 		out, err := s.client.PutRecord(ctx, &firehose.PutRecordInput{
 			DeliveryStreamName: &stream,
@@ -40,7 +40,7 @@ func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte) (
 		if err != nil {
 			return nil, err
 		}
-		return []wire.PutEntry{{RecordID: aws.ToString(out.RecordId)}}, nil
+		return append(entries, wire.PutEntry{RecordID: aws.ToString(out.RecordId)}), nil
 	}
 	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: make([]types.Record, len(records))}
 	for i, data := range records {
@@ -50,13 +50,12 @@ func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte) (
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]wire.PutEntry, len(out.RequestResponses))
-	for i, e := range out.RequestResponses {
-		entries[i] = wire.PutEntry{
+	for _, e := range out.RequestResponses {
+		entries = append(entries, wire.PutEntry{
 			RecordID:     aws.ToString(e.RecordId),
 			ErrorCode:    aws.ToString(e.ErrorCode),
 			ErrorMessage: aws.ToString(e.ErrorMessage),
-		}
+		})
 	}
 	return entries, nil
 }

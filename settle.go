@@ -3,6 +3,7 @@ package hydrant
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hydrant-go/hydrant/internal/pace"
@@ -39,8 +40,8 @@ type settled struct {
 }
 
 // settle deals with the answer to a call, or with its failure.
-func (p *Producer) settle(c *call, entries []wire.PutEntry, err error) {
-	o := p.judge(c, entries, err)
+func (p *Producer) settle(c *call, err error) {
+	o := p.judge(c, c.entries, err)
 	if o.whole != nil && o.whole.class == wire.Renew {
 		p.renew()
 	}
@@ -62,6 +63,7 @@ func (p *Producer) settle(c *call, entries []wire.PutEntry, err error) {
 	}
 	p.leave(o.delivered)
 	p.bury(c.stream, o.dead)
+	c.delivered = o.delivered
 	for _, b := range o.done {
 		b.free()
 	}
@@ -88,7 +90,7 @@ func (p *Producer) judge(c *call, entries []wire.PutEntry, err error) (o outcome
 	if o.whole != nil && o.whole.class == wire.Poison && p.bisect(c, &o) {
 		return o
 	}
-	o.delivered = make([]settled, 0, packs)
+	o.delivered = slices.Grow(c.delivered, packs)
 	for _, b := range c.parts {
 		var mine []wire.PutEntry
 		if o.whole == nil {

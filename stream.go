@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/hydrant-go/hydrant/internal/pace"
@@ -272,7 +273,8 @@ func (s *stream) windowLocked() int {
 }
 
 func (s *stream) startLocked(now time.Time) {
-	c := &call{stream: s, parts: s.cutLocked(now), wave: s.wave, start: now, limits: s.limitsLocked(now)}
+	c := calls.Get().(*call)
+	c.stream, c.parts, c.wave, c.start, c.limits = s, s.cutLocked(now), s.wave, now, s.limitsLocked(now)
 	s.window.calls++
 	c.loadLocked(s.shrink)
 	s.window.bytes = int(c.load.Bytes * s.shrink)
@@ -356,6 +358,21 @@ type call struct {
 	limits  limits     // of a call made when this one started
 	load    pace.Quota // taken from the quotas
 	records int        // accepted ones that it carries
+
+	data      [][]byte        // what is sent
+	entries   []wire.PutEntry // what came back
+	delivered []settled
+}
+
+var calls = sync.Pool{New: func() any { return &call{} }}
+
+// free gives c's memory back.
+func (c *call) free() {
+	clear(c.data)
+	clear(c.entries)
+	clear(c.delivered)
+	*c = call{data: c.data[:0], entries: c.entries[:0], delivered: c.delivered[:0]}
+	calls.Put(c)
 }
 
 func (c *call) run() {
@@ -364,17 +381,17 @@ func (c *call) run() {
 		c.compress()
 		c.start = time.Now()
 	}
-	var records [][]byte
 	for _, b := range c.parts {
-		records = slices.Grow(records, len(b.packs))
 		for i := range b.packs {
-			records = append(records, b.packs[i].data())
+			c.data = append(c.data, b.packs[i].data())
 		}
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.CallTimeout)
-	entries, err := p.sender.send(ctx, s.name, records)
+	var err error
+	c.entries, err = p.sender.send(ctx, s.name, c.data, c.entries)
 	cancel()
-	p.settle(c, entries, err)
+	p.settle(c, err)
+	c.free()
 }
 
 // backoffFloor is the least wait after a failure: full jitter alone could be

@@ -1,20 +1,24 @@
 // Command bench measures what it costs to send records to Firehose: by Hydrant,
-// by the AWS SDK, and at the least that any sender could take. Every sender runs
-// in a process of its own against a sink on the loopback, so that its CPU time
-// and memory are its own. Compare the rows of one run, as ratios; the figures of
-// two machines or two runs don't compare.
+// by the AWS SDKs, by the agents that it finds on the PATH, and at the least that
+// any sender could take. Every sender is a process of its own and puts into a sink
+// on the loopback, which is another, so that its CPU time and memory are its own.
+// Compare the rows of one run, as ratios; figures of two machines or of two runs
+// don't compare.
 //
-//	go run . [-size 200] [-tls]
+//	go run . [-size 200] [-tls] [-only hydrant,floor] [-profile cpu]
+//	go run . -report ../docs
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,26 +35,42 @@ type result struct {
 	PeakRSS    int64   // bytes
 	Allocs     uint64
 	AllocBytes uint64
+
+	Streams            int // of the producer with many
+	Goroutines         int
+	HeapBytes, ToStart int64
 }
 
 func (r result) perMillion() float64 { return r.CPU / float64(r.Records) * 1e6 }
 
 func main() {
 	var (
-		role    = flag.String("role", "", "the sender to be, in a process of its own")
+		role    = flag.String("role", "", "the sender to be, in a process of its own; or sink")
 		work    = flag.String("job", "", "its job, as JSON")
-		profile = flag.String("profile", "", "a file for its CPU profile")
+		profile = flag.String("profile", "", "a file for the CPU profile of each sender")
 		size    = flag.Int("size", 200, "bytes of a record")
 		secure  = flag.Bool("tls", false, "over TLS")
 		seconds = flag.Float64("seconds", 3, "about how long each sender runs")
 		only    = flag.String("only", "", "the senders to run, separated by commas (default: all)")
+		cert    = flag.String("cert", "", "a certificate for 127.0.0.1 that the system trusts, for senders that insist; default: one of its own")
+		key     = flag.String("key", "", "its key")
+		report  = flag.String("report", "", "run everything, and write it into PERFORMANCE.md and performance.svg in this folder")
 	)
 	flag.Parse()
+	b := &bench{seconds: *seconds, profile: *profile, cert: *cert, key: *key}
+	if *only != "" {
+		b.only = strings.Split(*only, ",")
+	}
 	var err error
-	if *role != "" {
+	switch {
+	case *role == "sink":
+		err = beSink(*cert, *key)
+	case *role != "":
 		err = be(*role, *work, *profile)
-	} else {
-		err = compare(*size, *secure, *seconds, *only, *profile)
+	case *report != "":
+		err = b.report(*report)
+	default:
+		_, err = b.compare(*size, *secure)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -75,77 +95,135 @@ func be(role, work, profile string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	r := result{Records: j.Records}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	if err := senders[role](j); err != nil {
+	if err := senders[role](j, &r); err != nil {
 		return err
 	}
-	took := time.Since(start)
+	r.Elapsed = time.Since(start).Seconds()
 	runtime.ReadMemStats(&after)
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(result{
-		Sender: role, Size: j.Size, Records: j.Records,
-		CPU:     time.Duration(use.Utime.Nano() + use.Stime.Nano()).Seconds(),
-		Elapsed: took.Seconds(), PeakRSS: use.Maxrss << 10,
-		Allocs: after.Mallocs - before.Mallocs, AllocBytes: after.TotalAlloc - before.TotalAlloc,
-	})
+	r.CPU, r.PeakRSS = cpuOf(&use), use.Maxrss<<10
+	r.Allocs, r.AllocBytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
-// order is that of the table, with a first guess of records a second.
-var order = []struct {
+func cpuOf(use *syscall.Rusage) float64 {
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano()).Seconds()
+}
+
+// bench is a run.
+type bench struct {
+	seconds   float64
+	only      []string
+	profile   string
+	cert, key string // or none
+}
+
+// contestant is a sender, with a first guess of records of 200 bytes a second.
+type contestant struct {
 	name string
 	rate float64
-}{
-	{"floor", 2e6},
-	{"floor packed", 3e6},
-	{"hydrant", 1.5e6},
-	{"hydrant packed", 2e6},
-	{"sdk PutRecordBatch", 0.8e6},
-	{"sdk PutRecord", 15e3},
+	run  func(b *bench, name string, j job) (result, error)
 }
 
-func compare(size int, secure bool, seconds float64, only, profile string) error {
-	l, err := listen(secure)
-	if err != nil {
-		return err
+func contestants() []contestant {
+	list := []contestant{
+		{"floor", 2e6, (*bench).self},
+		{"floor packed", 3e6, (*bench).self},
+		{"hydrant", 1.5e6, (*bench).self},
+		{"hydrant packed", 2e6, (*bench).self},
+		{"sdk PutRecordBatch", 0.8e6, (*bench).self},
+		{"sdk PutRecord", 15e3, (*bench).self},
 	}
-	go func() { _ = serve(l) }()
-	endpoint := "http://" + l.Addr().String()
+	return append(list, rivals()...)
+}
+
+// errNotHere is a sender that can't take part.
+var errNotHere = errors.New("not with this transport")
+
+// self runs a sender that is this program.
+func (b *bench) self(name string, j job) (result, error) {
+	work, _ := json.Marshal(j)
+	args := []string{"-role", name, "-job", string(work)}
+	if b.profile != "" {
+		args = append(args, "-profile", b.profile+"."+strings.ReplaceAll(name, " ", "-"))
+	}
+	return reported(pinned(false, os.Args[0], args...))
+}
+
+// reported runs a sender that prints its result.
+func reported(cmd *exec.Cmd) (r result, err error) {
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &r)
+	}
+	return r, err
+}
+
+// pinned makes a command run on its own half of the processors: the sink on one,
+// the senders on the other. With fewer than four they share.
+func pinned(sink bool, name string, args ...string) *exec.Cmd {
+	n := runtime.NumCPU()
+	if _, err := exec.LookPath("taskset"); err != nil || n < 4 {
+		return exec.Command(name, args...)
+	}
+	half := fmt.Sprintf("0-%d", n/2-1)
+	if sink {
+		half = fmt.Sprintf("%d-%d", n/2, n-1)
+	}
+	return exec.Command("taskset", append([]string{"-c", half, name}, args...)...)
+}
+
+// compare runs every sender and prints a table.
+func (b *bench) compare(size int, secure bool) ([]result, error) {
+	cert, key := "", ""
 	if secure {
-		endpoint = "https://" + l.Addr().String()
+		cert, key = b.cert, b.key
+		if cert == "" {
+			dir, err := os.MkdirTemp("", "bench")
+			if err != nil {
+				return nil, err
+			}
+			defer os.RemoveAll(dir)
+			if cert, key, err = certificate(dir); err != nil {
+				return nil, err
+			}
+		}
 	}
-	fmt.Printf("%d B records, %s, %d CPUs\n", size, endpoint[:5], runtime.NumCPU())
-	fmt.Printf("%-20s %12s %12s %10s %12s %9s\n", "", "CPU-s/M", "records/s", "RSS MiB", "allocs/rec", "x floor")
-	var base float64
-	for _, o := range order {
-		if only != "" && !strings.Contains(","+only+",", ","+o.name+",") {
+	s, err := startSink(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	fmt.Printf("%d B records, %s, %d CPUs\n", size, s.Endpoint[:5], runtime.NumCPU())
+	fmt.Printf("%-32s %12s %12s %10s %12s %9s\n", "", "CPU-s/M", "records/s", "RSS MiB", "allocs/rec", "x floor")
+	var results []result
+	for _, c := range contestants() {
+		if b.only != nil && !slices.Contains(b.only, c.name) {
 			continue
 		}
-		n := int(o.rate * seconds * 200 / float64(max(size, 200)))
-		work, _ := json.Marshal(job{Endpoint: endpoint, Size: size, Records: n})
-		args := []string{"-role", o.name, "-job", string(work)}
-		if profile != "" {
-			args = append(args, "-profile", profile+"."+strings.ReplaceAll(o.name, " ", "-"))
+		j := job{Endpoint: s.Endpoint, Cert: s.cert, Size: size, Records: max(int(c.rate*b.seconds*200/float64(max(size, 200))), 1000)}
+		r, err := c.run(b, c.name, j)
+		if errors.Is(err, errNotHere) {
+			continue
 		}
-		cmd := exec.Command(os.Args[0], args...)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.Output()
+		if err == nil {
+			err = s.got(j)
+		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", o.name, err)
+			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
-		var r result
-		if err := json.Unmarshal(out, &r); err != nil {
-			return err
-		}
-		if base == 0 {
-			base = r.perMillion()
-		}
-		fmt.Printf("%-20s %12.3f %12.0f %10.1f %12.4f %9.2f\n", o.name, r.perMillion(), float64(r.Records)/r.Elapsed,
-			float64(r.PeakRSS)/(1<<20), float64(r.Allocs)/float64(r.Records), r.perMillion()/base)
+		r.Sender, r.Size, r.TLS, r.Records = c.name, size, secure, j.Records
+		results = append(results, r)
+		fmt.Printf("%-32s %12.3f %12.0f %10.1f %12.4f %9.2f\n", r.Sender, r.perMillion(), float64(r.Records)/r.Elapsed,
+			float64(r.PeakRSS)/(1<<20), float64(r.Allocs)/float64(r.Records), r.perMillion()/results[0].perMillion())
 	}
-	return nil
+	return results, nil
 }

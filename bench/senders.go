@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,16 +31,18 @@ const stream = "bench"
 // job is what one sender has to do.
 type job struct {
 	Endpoint string
-	Size     int // of a record, with its newline
+	Cert     string // file of the endpoint's certificate, if it has one
+	Size     int    // of a record, with its newline
 	Records  int
+	Streams  int // to route the records to
 }
 
 // senders are what is compared. Each sends the job's records and returns when
 // all are acknowledged.
-var senders = map[string]func(job) error{
-	"floor":        func(j job) error { return floor(j, wire.MaxBatchRecords, j.Size) },
-	"floor packed": func(j job) error { return floor(j, 4, wire.MaxRecordBytes/j.Size*j.Size) },
-	"sdk PutRecord": func(j job) error {
+var senders = map[string]func(job, *result) error{
+	"floor":        func(j job, _ *result) error { return floor(j, wire.MaxBatchRecords, j.Size) },
+	"floor packed": func(j job, _ *result) error { return floor(j, 4, wire.MaxRecordBytes/j.Size*j.Size) },
+	"sdk PutRecord": func(j job, _ *result) error {
 		return sdk(j, func(ctx context.Context, c *firehose.Client, record []byte, n int) error {
 			for range n {
 				_, err := c.PutRecord(ctx, &firehose.PutRecordInput{DeliveryStreamName: aws.String(stream), Record: &types.Record{Data: record}})
@@ -50,7 +53,7 @@ var senders = map[string]func(job) error{
 			return nil
 		})
 	},
-	"sdk PutRecordBatch": func(j job) error {
+	"sdk PutRecordBatch": func(j job, _ *result) error {
 		return sdk(j, func(ctx context.Context, c *firehose.Client, record []byte, n int) error {
 			for n > 0 {
 				in := &firehose.PutRecordBatchInput{DeliveryStreamName: aws.String(stream)}
@@ -69,8 +72,9 @@ var senders = map[string]func(job) error{
 			return nil
 		})
 	},
-	"hydrant":        func(j job) error { return producer(j, hydrant.PackOff) },
-	"hydrant packed": func(j job) error { return producer(j, hydrant.PackFixed) },
+	"hydrant":        func(j job, _ *result) error { return producer(j, hydrant.PackOff) },
+	"streams":        manyStreams,
+	"hydrant packed": func(j job, _ *result) error { return producer(j, hydrant.PackFixed) },
 }
 
 func record(size int) []byte {
@@ -190,4 +194,44 @@ func producer(j job, packing hydrant.Packing) error {
 		return fmt.Errorf("%d of %d records acknowledged", n, j.Records)
 	}
 	return nil
+}
+
+// manyStreams routes the records to many streams in turn, and tells what is left
+// of them in memory when all are idle.
+func manyStreams(j job, r *result) error {
+	names := make([]string, j.Streams)
+	for i := range names {
+		names[i] = fmt.Sprintf("stream-%d", i)
+	}
+	cfg := settings(j)
+	next := 0
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC() // the first moves what pools hold, the second lets go of it
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	r.ToStart = heap()
+	p, err := hydrant.New(context.Background(), hydrant.Config{
+		Route: func([]byte) string {
+			next++
+			return names[next%len(names)]
+		},
+		AWS: &cfg, Packing: hydrant.PackFixed, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	data := record(j.Size)
+	for range j.Records {
+		if err := p.Put(context.Background(), data); err != nil {
+			return err
+		}
+	}
+	if err := p.Flush(context.Background()); err != nil {
+		return err
+	}
+	r.HeapBytes, r.Goroutines = heap(), runtime.NumGoroutine()
+	return p.Close(context.Background())
 }

@@ -76,10 +76,10 @@ func DecodePutRecordResponse(body []byte) (recordID string, encrypted bool, err 
 }
 
 // DecodePutRecordBatchResponse decodes the answer to a PutRecordBatch call. It
-// does not check that the answer fits a request. The entries' strings share one
-// copy of body.
-func DecodePutRecordBatchResponse(body []byte) (PutResponse, error) {
-	if resp, ok := scanResponse(string(body)); ok {
+// does not check that the answer fits a request. The entries are appended to
+// entries, which may be nil; their strings share one copy of body.
+func DecodePutRecordBatchResponse(body []byte, entries []PutEntry) (PutResponse, error) {
+	if resp, ok := scanResponse(string(body), entries); ok {
 		return resp, nil
 	}
 	var out struct {
@@ -90,7 +90,7 @@ func DecodePutRecordBatchResponse(body []byte) (PutResponse, error) {
 	if err := json.Unmarshal(body, &out); err != nil {
 		return PutResponse{}, fmt.Errorf("decode PutRecordBatch answer: %w", err)
 	}
-	resp := PutResponse{FailedPutCount: out.FailedPutCount, Encrypted: out.Encrypted}
+	resp := PutResponse{FailedPutCount: out.FailedPutCount, Encrypted: out.Encrypted, Entries: entries}
 	for _, e := range out.RequestResponses {
 		resp.Entries = append(resp.Entries, PutEntry{RecordID: e.RecordId, ErrorCode: e.ErrorCode, ErrorMessage: e.ErrorMessage})
 	}

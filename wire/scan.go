@@ -1,14 +1,17 @@
 package wire
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // scanResponse reads an answer to PutRecordBatch in the form that the service
 // sends: the known members in any order, each at most once, strings without
 // escapes. It takes no reflection and allocates only the list. Of anything else
 // it says false, and the caller decodes the answer the slow way.
-func scanResponse(body string) (PutResponse, bool) {
+func scanResponse(body string, entries []PutEntry) (PutResponse, bool) {
 	s := scanner{text: body}
-	var resp PutResponse
+	resp := PutResponse{Entries: entries}
 	var seenCount, seenEncrypted, seenEntries bool
 	ok := s.object(func(key string) bool {
 		switch {
@@ -121,7 +124,7 @@ func (s *scanner) entries(list *[]PutEntry) bool {
 		return true
 	}
 	// An accepted entry is some 240 bytes long.
-	*list = make([]PutEntry, 0, min(len(s.text)/200+1, MaxBatchRecords))
+	*list = slices.Grow(*list, min(len(s.text)/200+1, MaxBatchRecords))
 	for {
 		var e PutEntry
 		if !s.entry(&e) {

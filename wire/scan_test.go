@@ -59,7 +59,7 @@ func TestScanResponse(t *testing.T) {
 		{`[]`, false},
 		{``, false},
 	} {
-		resp, fast := scanResponse(tt.body)
+		resp, fast := scanResponse(tt.body, nil)
 		if fast != tt.fast {
 			t.Errorf("scanResponse(%s): %v, want %v", tt.body, fast, tt.fast)
 		}
@@ -69,7 +69,7 @@ func TestScanResponse(t *testing.T) {
 				t.Errorf("scanResponse(%s): %v\n%s", tt.body, wantErr, diff)
 			}
 		}
-		got, err := DecodePutRecordBatchResponse([]byte(tt.body))
+		got, err := DecodePutRecordBatchResponse([]byte(tt.body), nil)
 		if (err == nil) != (wantErr == nil) || err == nil && !cmp.Equal(want, got) {
 			t.Errorf("decode %s: %+v, %v, want %+v, %v", tt.body, got, err, want, wantErr)
 		}
@@ -85,7 +85,7 @@ func TestScanResponseAllocates(t *testing.T) {
 	}
 	body := AppendPutRecordBatchResponse(nil, resp)
 	if n := testing.AllocsPerRun(10, func() {
-		if _, err := DecodePutRecordBatchResponse(body); err != nil {
+		if _, err := DecodePutRecordBatchResponse(body, nil); err != nil {
 			t.Error(err)
 		}
 	}); n > 10 {
@@ -97,7 +97,7 @@ func FuzzScanResponse(f *testing.F) {
 	f.Add(`{"FailedPutCount":1,"Encrypted":false,"RequestResponses":[{"RecordId":"a"},{"ErrorCode":"c","ErrorMessage":"m"}]}`)
 	f.Add(` { "RequestResponses" : [ {} , { "RecordId" : "" } ] } `)
 	f.Fuzz(func(t *testing.T, body string) {
-		got, fast := scanResponse(body)
+		got, fast := scanResponse(body, nil)
 		if !fast {
 			return
 		}
@@ -125,7 +125,7 @@ func BenchmarkDecodeResponse(b *testing.B) {
 		name   string
 		decode func()
 	}{
-		{"scan", func() { _, _ = DecodePutRecordBatchResponse(body) }},
+		{"scan", func() { _, _ = DecodePutRecordBatchResponse(body, nil) }},
 		{"json", func() { _, _ = slow(string(body)) }},
 	} {
 		b.Run(way.name, func(b *testing.B) {

@@ -231,14 +231,14 @@ func FuzzDecodeRequest(f *testing.F) {
 func FuzzResponse(f *testing.F) {
 	f.Add("id", "Code", "text", []byte(`{"FailedPutCount":0,"RequestResponses":[]}`))
 	f.Fuzz(func(t *testing.T, id, code, message string, body []byte) {
-		_, _ = DecodePutRecordBatchResponse(body)
+		_, _ = DecodePutRecordBatchResponse(body, nil)
 		_, _, _ = DecodePutRecordResponse(body)
 		utf := func(s string) string { return strings.ToValidUTF8(s, "") }
 		want := PutResponse{FailedPutCount: 1, Encrypted: true, Entries: []PutEntry{{RecordID: utf(id)}}}
 		if utf(code) != "" {
 			want.Entries = append(want.Entries, PutEntry{ErrorCode: utf(code), ErrorMessage: utf(message)})
 		}
-		got, err := DecodePutRecordBatchResponse(AppendPutRecordBatchResponse(nil, want))
+		got, err := DecodePutRecordBatchResponse(AppendPutRecordBatchResponse(nil, want), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
