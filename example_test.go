@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -186,4 +187,121 @@ func ExampleProducer_PutSeq() {
 	// Output:
 	// dead letter: 6 bytes
 	// 2 delivered, 1 in the dead letter
+}
+
+// Where the caller must not wait, TryPut says that the buffer is full.
+func ExampleProducer_TryPut() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg})
+	if err != nil {
+		log.Fatal(err)
+	}
+	missed := 0
+	for i := range 100 {
+		switch err := p.TryPut(fmt.Appendf(nil, "event %d", i)); {
+		case errors.Is(err, hydrant.ErrFull):
+			missed++
+		case err != nil:
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(missed, "missed")
+	// Output: 0 missed
+}
+
+// The bill, and what it would be had each record been sent on its own.
+func ExampleProducer_Stats() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg})
+	if err != nil {
+		log.Fatal(err)
+	}
+	line := bytes.Repeat([]byte("x"), 199)
+	for range 5000 {
+		if err := p.Put(ctx, line); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	s := p.Stats()
+	fmt.Printf("%d bytes; one by one billed as %d, $%.7f\n", s.DeliveredBytes, s.UnpackedBilledBytes, s.UnpackedBilledUSD)
+	fmt.Println("packed billed less than twice the bytes:", s.BilledBytes < 2*s.DeliveredBytes)
+	// Output:
+	// 1000000 bytes; one by one billed as 25600000, $0.0006914
+	// packed billed less than twice the bytes: true
+}
+
+// Packs compressed: the objects are gzip files, and the bill is of compressed
+// bytes.
+func ExampleCompression() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg, Compression: hydrant.CompressGzip})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range 5000 {
+		if err := p.Put(ctx, fmt.Appendf(nil, `{"level":"INFO","path":"/api/orders","status":200,"n":%d}`, i)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	s := p.Stats()
+	fmt.Println("billed less than a quarter of the bytes:", s.BilledBytes < s.DeliveredBytes/4)
+	// Output: billed less than a quarter of the bytes: true
+}
+
+// The hook hears of each put call.
+func ExampleCallInfo() {
+	cfg, stop := localFirehose(nil)
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg, OnCall: func(c hydrant.CallInfo) {
+		fmt.Printf("%s: %d records, %d bytes, %d delivered\n", c.Stream, c.Records, c.Bytes, c.Delivered)
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := p.PutBatch(ctx, [][]byte{[]byte("one"), []byte("two")}, nil); err != nil {
+		log.Fatal(err)
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: logs: 2 records, 8 bytes, 2 delivered
+}
+
+// Close with a time limit gives back what it could not deliver by then.
+func ExampleUndeliveredError() {
+	cfg, stop := localFirehose(&local.Plan{Error: 1})
+	defer stop()
+	ctx := context.Background()
+	p, err := hydrant.New(ctx, hydrant.Config{Stream: "logs", AWS: cfg, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := p.Put(ctx, []byte("nobody takes me")); err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	err = p.Close(ctx)
+	if left, ok := errors.AsType[*hydrant.UndeliveredError](err); ok {
+		for _, r := range left.Records {
+			fmt.Printf("%q\n", r.Data)
+		}
+	}
+	// Output: "nobody takes me\n"
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -228,15 +227,6 @@ func tuned(client aws.HTTPClient) aws.HTTPClient {
 	t.ForceAttemptHTTP2 = false
 	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	t.MaxIdleConnsPerHost = t.MaxIdleConns
-	if dial := t.DialContext; dial != nil {
-		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &wholeConn{c}, nil
-		}
-	}
 	t.DisableCompression = true // record ids don't shrink
 	if t.TLSClientConfig == nil {
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -245,25 +235,16 @@ func tuned(client aws.HTTPClient) aws.HTTPClient {
 	if t.TLSClientConfig.ClientSessionCache == nil {
 		t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	}
+	if dial := t.DialContext; dial != nil {
+		t.DialContext = wholeDial(dial)
+		if t.DialTLSContext == nil {
+			t.DialTLSContext = secureDial(dial, t.TLSClientConfig, t.TLSHandshakeTimeout)
+		}
+	}
 	return &http.Client{
 		Transport: t, Timeout: b.GetTimeout(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-// wholeConn writes the body of a request by one Write. net/http would copy it in
-// pieces of 32 KiB.
-type wholeConn struct{ net.Conn }
-
-func (c *wholeConn) ReadFrom(r io.Reader) (int64, error) {
-	if limited, ok := r.(*io.LimitedReader); ok {
-		if b, ok := limited.R.(*bodyReader); ok && int64(b.Len()) <= limited.N {
-			n, err := b.WriteTo(c.Conn)
-			limited.N -= n
-			return n, err
-		}
-	}
-	return io.Copy(struct{ io.Writer }{c.Conn}, r)
 }
 
 // hooked tells whether somebody looks into the SDK's calls or changes them:

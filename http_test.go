@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +23,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
@@ -47,6 +50,7 @@ type capture struct {
 func newCapture(t *testing.T, overTLS bool) *capture {
 	c := &capture{}
 	c.Server = httptest.NewUnstartedServer(c)
+	c.Config.ErrorLog = log.New(io.Discard, "", 0)
 	c.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			c.mu.Lock()
@@ -396,12 +400,19 @@ func TestConnectionsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _ := c.producer(t, hydrant.Config{AWS: &cfg})
+	p, _ := c.producer(t, hydrant.Config{AWS: &cfg, Packing: hydrant.PackOff, BatchBytes: 4 << 20})
 	putAll(t, p, "a")
 	warm := c.conns // one, or two if New's was still busy with its answer
 	putAll(t, p, "b", "c")
 	if c.conns != warm || warm > 2 {
 		t.Errorf("%d connections for the first call, %d after three", warm, c.conns)
+	}
+	large := make([]byte, 1_000_000) // many writes of TLS
+	_, _ = rand.NewChaCha8([32]byte{}).Read(large)
+	large[len(large)-1] = '\n'
+	putAll(t, p, string(large))
+	if in, err := wire.DecodePutRecordBatch([]byte(c.bodies[len(c.bodies)-1])); err != nil || !bytes.Equal(in.Records[0], large) {
+		t.Errorf("a large record came as %d bytes, error %v", len(c.bodies[len(c.bodies)-1]), err)
 	}
 	c.CloseClientConnections()
 	putAll(t, p, "d")
@@ -413,6 +424,39 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	if last := c.requests[len(c.requests)-1]; c.conns > 2*warm || c.conns == warm || !last.TLS.DidResume {
 		t.Errorf("%d connections, resumed: %v", c.conns, last.TLS.DidResume)
+	}
+}
+
+// A server that is not the one to be trusted gets no record, and none counts as
+// maybe stored; nor does one that never answers the handshake.
+func TestHandshakeFails(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for name, tt := range map[string]struct{ url, want string }{
+		"untrusted": {newCapture(t, true).URL, "certificate"},
+		"silent":    {"https://" + silent.Addr().String(), "no TLS handshake within 50ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := &aws.Config{
+				Region: "us-east-1", BaseEndpoint: &tt.url, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+				HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout = 50 * time.Millisecond }),
+			}
+			p, err := hydrant.New(t.Context(), hydrant.Config{Stream: stream, AWS: cfg, MaxAttempts: 2, BackoffBase: time.Millisecond, DeadLetter: &memory{}, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var fate hydrant.Ack
+			if err := p.PutFunc(t.Context(), []byte("secret"), func(a hydrant.Ack) { fate = a }); err != nil {
+				t.Fatal(err)
+			}
+			closeNow(t, p)
+			if fate.Err == nil || fate.MaybeDuplicate || !strings.Contains(fate.Err.Error(), tt.want) {
+				t.Errorf("%+v", fate)
+			}
+		})
 	}
 }
 

@@ -11,7 +11,7 @@
 //
 // A record's way through the source: Put accepts it (producer.go) when there is
 // room (room.go), it waits with others (stream.go) in a batch that is cut into
-// packs (batch.go), a call carries it (http.go, send.go), and the answer settles
+// packs (batch.go), a call carries it (http.go, conn.go, send.go), and the answer settles
 // it (settle.go): acknowledged, queued again, or dead (deadletter.go).
 package hydrant
 

@@ -148,7 +148,11 @@ func settings(j job) aws.Config {
 
 // sdk runs a loop on each of two goroutines.
 func sdk(j job, loop func(context.Context, *firehose.Client, []byte, int) error) error {
-	client := firehose.NewFromConfig(settings(j))
+	cfg := settings(j)
+	// It closes a request's body when the answer begins, which on a loopback can be
+	// before net/http has come to its end, and that breaks the connection.
+	cfg.RetryMaxAttempts = 20
+	client := firehose.NewFromConfig(cfg)
 	data := record(j.Size)
 	var wg sync.WaitGroup
 	errs := make([]error, 2)

@@ -4,6 +4,7 @@ package examples_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http/httptest"
@@ -41,19 +42,22 @@ func TestExamples(t *testing.T) {
 		}
 	})
 
-	var lines []string
+	var lines, tenants []string
 	for i := range 1200 {
 		lines = append(lines, fmt.Sprintf("line %d\n", i))
+		tenants = append(tenants, fmt.Sprintf("logs line %d\n", i))
 	}
 	tests := []struct {
 		name  string
 		args  []string
+		to    string // the stream, if it has another name
 		stdin []string
 		want  []string
 	}{
 		{name: "putrecord", args: []string{`{"hello":"world"}`}, want: []string{"{\"hello\":\"world\"}\n"}},
 		{name: "putrecordbatch", stdin: lines, want: lines},
 		{name: "producer", stdin: lines, want: lines},
+		{name: "tenants", to: "tenants-logs", stdin: tenants, want: tenants},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -79,8 +83,9 @@ func TestExamples(t *testing.T) {
 				out, err := cmd.CombinedOutput()
 				return string(out), err
 			}
+			stream := cmp.Or(test.to, test.name)
 			_, err = backend.CreateDeliveryStream(t.Context(), server.Caller{Account: "000000000000", Region: "us-east-1"}, &server.CreateDeliveryStreamInput{
-				DeliveryStreamName: test.name,
+				DeliveryStreamName: stream,
 				Destination:        server.S3Destination{BucketARN: "arn:aws:s3:::b", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"},
 			})
 			if err != nil {
@@ -91,7 +96,7 @@ func TestExamples(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			got := strings.SplitAfter(strings.Join(stored[test.name], ""), "\n")
+			got := strings.SplitAfter(strings.Join(stored[stream], ""), "\n")
 			got = got[:len(got)-1]
 			slices.Sort(got)
 			if strings.HasPrefix(test.name, "putrecord") {

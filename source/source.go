@@ -11,6 +11,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	valid "github.com/segmentio/encoding/json"
 )
 
 // MaxRecord is the most bytes of one record, its line end included: 16 MiB. It
@@ -175,7 +177,7 @@ func (r *Reader) readJSONLine() (Record, error) {
 		if spaces(rec.Data) == len(rec.Data) {
 			continue
 		}
-		if !json.Valid(rec.Data) {
+		if !valid.Valid(rec.Data) && !json.Valid(rec.Data) {
 			at, cause := syntaxError(rec.Data)
 			rec.Err = &BadRecord{Offset: rec.Offset + at, Err: cause}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	valid "github.com/segmentio/encoding/json"
 )
 
 // row is a Record that outlives its step.
@@ -619,6 +620,18 @@ func FuzzAuto(f *testing.F) {
 		slowRows, slowErr := readAll(slow)
 		if diff := cmp.Diff(rows, slowRows); diff != "" || fmt.Sprint(err) != fmt.Sprint(slowErr) || slow.Format() != auto.Format() {
 			t.Errorf("%q byte by byte as %v, else as %v: %v and %v\n%s", in, slow.Format(), auto.Format(), slowErr, err, diff)
+		}
+	})
+}
+
+// The fast check must not take for JSON what the standard library does not.
+func FuzzValid(f *testing.F) {
+	for _, s := range []string{`{"a":[1,-0.5e+3,"\u00e9\n",null,true,false]}`, "1 2", `{"a":1,}`, "01", `"\x"`, "\"\x01\"", "\"\xff\"", "[", "nul", " \t\r\n0 ", `{"a" "b"}`, "-", "1.", "1e", `"\ud800"`, "\x00", "{}\x00"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if valid.Valid(data) && !json.Valid(data) {
+			t.Errorf("%q is no JSON", data)
 		}
 	})
 }

@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"examples/putrecord":        {},
 	"examples/putrecordbatch":   {},
 	"examples/producer":         {""},
+	"examples/tenants":          {""},
 	"internal/keepbody":         {},
 	"internal/memnet":           {},
 	"internal/pace":             {},
@@ -42,7 +43,7 @@ var rooms = map[string][]string{
 var links = map[string][]string{
 	"":       {module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/klauspost/compress", "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"wire":   {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
-	"source": {module, "github.com/klauspost/compress"},
+	"source": {module, "github.com/klauspost/compress", "github.com/segmentio/asm", "github.com/segmentio/encoding", "golang.org/x/sys/cpu"},
 }
 
 type listed struct {
