@@ -309,9 +309,9 @@ func (s *sending) close(ctx context.Context) error {
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
-		if pending := s.producer.Stats().Pending; pending > 0 {
+		if st := s.producer.Stats(); st.Pending > 0 {
 			s.app.tell("\n%s: sending the %s records accepted so far (at most %v; a second interrupt stops at once)",
-				why(ctx), ui.Count(pending), s.options.drain)
+				why(ctx), ui.Count(st.Pending), s.options.drain)
 		}
 		time.AfterFunc(s.options.drain, cancel)
 	})()
@@ -453,6 +453,9 @@ func (s *sending) howToGoOn() string {
 	text := fmt.Sprintf("\nhint: the same command with --skip %d goes on from there", s.records)
 	if n := s.inDeadLetter(); n > 0 {
 		text += fmt.Sprintf("\n      %d records accepted before are in %s", n, s.options.deadLetter)
+		if last := s.producer.Stats().LastFailure; last != "" {
+			text += "\n      the last failure: " + last
+		}
 	}
 	return text
 }
