@@ -21,6 +21,7 @@ func (a *app) replay() *cobra.Command {
 	var (
 		to         string
 		deadLetter string
+		compress   string
 		keep       bool
 	)
 	cmd := &cobra.Command{
@@ -31,7 +32,7 @@ for, or all to --to. Records are sent as they were, byte for byte. Those that fa
 again go to a new dead letter file, and FILE is renamed to FILE.replayed when it is
 done, so that a second run does not send them twice.
 
-Mend first what the file names as the reason. A record marked maybe_delivered may
+Records that were to be compressed need --compress again. Mend first what the file names as the reason. A record marked maybe_delivered may
 have been stored already.`,
 		Example: `  hydrant replay hydrant-dead-letter.ndjson
   hydrant replay --to other-stream hydrant-dead-letter.ndjson`,
@@ -40,12 +41,17 @@ have been stored already.`,
 			if deadLetter == "" {
 				deadLetter = args[0] + ".again"
 			}
-			return a.runReplay(cmd.Context(), args[0], to, deadLetter, keep)
+			compression, err := parseCompression(compress)
+			if err != nil {
+				return err
+			}
+			return a.runReplay(cmd.Context(), args[0], to, deadLetter, compression, keep)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&to, "to", "", "send all records to this stream (default: to each one's own)")
 	f.StringVar(&deadLetter, "dead-letter", "", "file for records that fail again (default FILE.again)")
+	f.StringVar(&compress, "compress", "", "compress what is packed, by gzip or zstd")
 	f.BoolVar(&keep, "keep", false, "do not rename FILE when it is done")
 	return cmd
 }
@@ -58,9 +64,12 @@ type replayed struct {
 	MaybeDuplicate int64  `json:"maybe_duplicate"` // delivered, and maybe before
 	DeadLetter     string `json:"dead_letter,omitempty"`
 	Renamed        string `json:"renamed,omitempty"`
+
+	BilledBytes int64   `json:"billed_bytes"`
+	BilledUSD   float64 `json:"billed_usd"`
 }
 
-func (a *app) runReplay(ctx context.Context, name, to, deadLetter string, keep bool) error {
+func (a *app) runReplay(ctx context.Context, name, to, deadLetter string, compression hydrant.Compression, keep bool) error {
 	records, err := readDeadLetter(name)
 	if err != nil {
 		return err
@@ -74,11 +83,13 @@ func (a *app) runReplay(ctx context.Context, name, to, deadLetter string, keep b
 	var failed error
 	for _, part := range byStream(records, to) {
 		s, err := a.replayStream(ctx, hydrant.Config{
-			Stream: part.stream, AWS: &cfg, DeadLetter: again, Logger: a.log, NoDelimiter: true, Packing: hydrant.PackAuto,
+			Stream: part.stream, AWS: &cfg, DeadLetter: again, Logger: a.log, NoDelimiter: true, Compression: compression,
 		}, part.records, again)
 		result.Delivered += s.Delivered
 		result.DeadLettered += int64(len(part.records)) - s.Delivered
 		result.MaybeDuplicate += s.MaybeDuplicate
+		result.BilledBytes += s.BilledBytes
+		result.BilledUSD += s.BilledUSD
 		failed = errors.Join(failed, err)
 	}
 	for _, r := range records {
@@ -107,7 +118,7 @@ func (a *app) showReplayed(ctx context.Context, r replayed, failed error) error 
 			return err
 		}
 	} else {
-		fmt.Fprintf(a.stdout, "%s of %s records delivered\n", ui.Count(r.Delivered), ui.Count(r.Records))
+		fmt.Fprintf(a.stdout, "%s of %s records delivered, billed as %s, %s\n", ui.Count(r.Delivered), ui.Count(r.Records), ui.Bytes(r.BilledBytes), ui.Dollars(r.BilledUSD))
 	}
 	switch {
 	case ctx.Err() != nil:
