@@ -3,6 +3,7 @@ package hydrant
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -67,9 +68,7 @@ func (b *batch) compress(do compressor, most int) {
 		}
 		if len(k.coded) > most && k.n > 1 {
 			first, second := k.halves()
-			b.packs = append(b.packs, pack{})
-			copy(b.packs[i+1:], b.packs[i:])
-			b.packs[i], b.packs[i+1] = first, second
+			b.packs = slices.Replace(b.packs, i, i+1, first, second)
 			i--
 		}
 	}
@@ -111,7 +110,7 @@ func (c *call) compress() {
 		}
 	}
 	s.again = append(back[:len(back):len(back)], s.again...)
-	c.loadLocked(1)
+	c.loadLocked()
 	c.boardLocked()
 	s.dispatchLocked()
 }

@@ -62,11 +62,11 @@ type wholeConn struct {
 }
 
 func (c *wholeConn) ReadFrom(r io.Reader) (int64, error) {
+	var b *bodyReader
 	limited, ok := r.(*io.LimitedReader)
-	if !ok {
-		return io.Copy(struct{ io.Writer }{c.Conn}, r)
+	if ok {
+		b, ok = limited.R.(*bodyReader)
 	}
-	b, ok := limited.R.(*bodyReader)
 	if !ok || int64(b.Len()) > limited.N {
 		return io.Copy(struct{ io.Writer }{c.Conn}, r)
 	}

@@ -41,7 +41,7 @@ type settled struct {
 
 // settle deals with the answer to a call, or with its failure.
 func (p *Producer) settle(c *call, err error) {
-	o := p.judge(c, c.entries, err)
+	o := p.judge(c, err)
 	if o.whole != nil && o.whole.class == wire.Renew {
 		p.renew()
 	}
@@ -71,7 +71,8 @@ func (p *Producer) settle(c *call, err error) {
 
 // judge gives every pack of a call its fate. It alone decides between
 // delivered, again and dead.
-func (p *Producer) judge(c *call, entries []wire.PutEntry, err error) (o outcome) {
+func (p *Producer) judge(c *call, err error) (o outcome) {
+	entries := c.entries
 	o.took = time.Since(c.start)
 	packs := 0
 	for _, b := range c.parts {

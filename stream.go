@@ -276,7 +276,7 @@ func (s *stream) startLocked(now time.Time) {
 	c := calls.Get().(*call)
 	c.stream, c.parts, c.wave, c.start, c.limits = s, s.cutLocked(now), s.wave, now, s.limitsLocked(now)
 	s.window.calls++
-	c.loadLocked(s.shrink)
+	c.loadLocked()
 	s.window.bytes = int(c.load.Bytes * s.shrink)
 	if s.p.compress == nil {
 		c.boardLocked()
@@ -286,13 +286,13 @@ func (s *stream) startLocked(now time.Time) {
 
 // loadLocked takes from the quotas what c carries, or what is expected of packs
 // that are not compressed yet. The second time it takes the difference.
-func (c *call) loadLocked(shrink float64) {
+func (c *call) loadLocked() {
 	was := c.load
 	c.load = pace.Quota{Calls: 1}
 	for _, b := range c.parts {
 		bytes := float64(b.bytes())
 		if b.packs[0].coded == nil {
-			bytes /= shrink
+			bytes /= c.stream.shrink
 		}
 		c.load.Records += float64(len(b.packs))
 		c.load.Bytes += bytes

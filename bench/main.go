@@ -37,9 +37,10 @@ type result struct {
 	Allocs     uint64
 	AllocBytes uint64
 
-	Streams            int // of the producer with many
-	Goroutines         int
-	HeapBytes, ToStart int64
+	// Of the producer with many streams: what is left of them when all are idle,
+	// and the heap before it was made.
+	Goroutines             int
+	HeapBytes, HeapAtStart int64
 }
 
 func (r result) perMillion() float64 { return r.CPU / float64(r.Records) * 1e6 }

@@ -178,7 +178,7 @@ func (b *bench) streams() (string, error) {
 		}
 		fmt.Printf("%d streams: %+v\n", n, r)
 		fmt.Fprintf(&w, "| %d | %s | %s | %d | %d | %.1f MiB | %.1f KiB |\n", n, digits(r.perMillion()), count(float64(r.Records)/r.Elapsed),
-			r.PeakRSS>>20, r.Goroutines, float64(r.HeapBytes)/(1<<20), float64(r.HeapBytes-r.ToStart)/float64(n)/1024)
+			r.PeakRSS>>20, r.Goroutines, float64(r.HeapBytes)/(1<<20), float64(r.HeapBytes-r.HeapAtStart)/float64(n)/1024)
 	}
 	return w.String(), nil
 }

@@ -216,7 +216,7 @@ func manyStreams(j job, r *result) error {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	r.ToStart = heap()
+	r.HeapAtStart = heap()
 	p, err := hydrant.New(context.Background(), hydrant.Config{
 		Route: func([]byte) string {
 			next++

@@ -32,8 +32,8 @@ for, or all to --to. Records are sent as they were, byte for byte. Those that fa
 again go to a new dead letter file, and FILE is renamed to FILE.replayed when it is
 done, so that a second run does not send them twice.
 
-Records that were to be compressed need --compress again. Mend first what the file names as the reason. A record marked maybe_delivered may
-have been stored already.`,
+Mend first what the file names as the reason. Records that were to be compressed need
+--compress again. A record marked maybe_delivered may have been stored already.`,
 		Example: `  hydrant replay hydrant-dead-letter.ndjson
   hydrant replay --to other-stream hydrant-dead-letter.ndjson`,
 		Args: arguments(cobra.ExactArgs(1)),
