@@ -82,6 +82,9 @@ type estimated struct {
 }
 
 func (a *app) runEstimate(ctx context.Context, files []string, format source.Format, rate hydrant.Rate, compression hydrant.Compression, region string) error {
+	if _, err := sizeOf(files); err != nil {
+		return err
+	}
 	price := wire.PriceIn(region)
 	e := estimated{Region: region, PricesAsOf: wire.PricesAsOf, PriceNote: price.Note}
 	var batch, pack, small filling
@@ -184,6 +187,13 @@ func (f *filling) packed(size int) {
 	f.pack += size
 }
 
+func (f *filling) endPack() {
+	if f.pack > 0 {
+		f.one(f.pack)
+		f.pack = 0
+	}
+}
+
 // Write makes f count what a compressor writes.
 func (f *filling) Write(b []byte) (int, error) {
 	for part := range slices.Chunk(b, wire.MaxRecordBytes) {
@@ -206,13 +216,6 @@ func compressed(f *filling, c hydrant.Compression) (io.WriteCloser, error) {
 type uncounted struct{ io.Writer }
 
 func (uncounted) Close() error { return nil }
-
-func (f *filling) endPack() {
-	if f.pack > 0 {
-		f.one(f.pack)
-		f.pack = 0
-	}
-}
 
 func (a *app) showEstimate(e estimated, monthly bool) error {
 	if a.json {

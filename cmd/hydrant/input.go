@@ -23,7 +23,7 @@ func inputName(file string) string {
 }
 
 // sizeOf is the size of all inputs together, 0 where it can't be known. It finds
-// out before anything is sent whether every file can be read.
+// out before anything is read whether every file can be.
 func sizeOf(files []string) (total int64, err error) {
 	known := true
 	for _, name := range files {

@@ -67,6 +67,8 @@ type replayed struct {
 
 	BilledBytes int64   `json:"billed_bytes"`
 	BilledUSD   float64 `json:"billed_usd"`
+
+	lastFailure string
 }
 
 func (a *app) runReplay(ctx context.Context, name, to, deadLetter string, compression hydrant.Compression, keep bool) error {
@@ -90,6 +92,7 @@ func (a *app) runReplay(ctx context.Context, name, to, deadLetter string, compre
 		result.MaybeDuplicate += s.MaybeDuplicate
 		result.BilledBytes += s.BilledBytes
 		result.BilledUSD += s.BilledUSD
+		result.lastFailure = s.LastFailure
 		failed = errors.Join(failed, err)
 	}
 	for _, r := range records {
@@ -122,7 +125,11 @@ func (a *app) showReplayed(ctx context.Context, r replayed, failed error) error 
 	}
 	switch {
 	case ctx.Err() != nil:
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted; the records not sent are in %s", r.DeadLetter)}
+		last := ""
+		if r.lastFailure != "" {
+			last = "\nhint: the last failure: " + r.lastFailure
+		}
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted; the records not sent are in %s%s", r.DeadLetter, last)}
 	case failed != nil:
 		return &exitError{exitGaveUp, failed}
 	case r.DeadLettered > 0:
@@ -138,6 +145,16 @@ func (a *app) replayStream(ctx context.Context, cfg hydrant.Config, records []hy
 	if err != nil {
 		return hydrant.Stats{}, errors.Join(err, again.Write(context.WithoutCancel(ctx), records))
 	}
+	total := int64(0)
+	for _, r := range records {
+		total += int64(len(r.Data))
+	}
+	progress := ui.NewProgress(a.stderr, total, func() ui.Snapshot {
+		st := p.Stats()
+		return snapshot(st, st.DeliveredBytes)
+	})
+	progress.Start()
+	defer progress.Stop()
 	var left []hydrant.DeadRecord
 	for i, r := range records {
 		if err := p.Put(ctx, r.Data); err != nil {

@@ -340,9 +340,11 @@ func why(ctx context.Context) string {
 	return "interrupted"
 }
 
-func (s *sending) snapshot() ui.Snapshot {
-	st := s.producer.Stats()
-	snap := ui.Snapshot{Bytes: s.read.Load(), Records: st.Delivered}
+func (s *sending) snapshot() ui.Snapshot { return snapshot(s.producer.Stats(), s.read.Load()) }
+
+// snapshot is what the progress shows of a producer, when so many bytes are done.
+func snapshot(st hydrant.Stats, done int64) ui.Snapshot {
+	snap := ui.Snapshot{Bytes: done, Records: st.Delivered}
 	if st.LastFailure != "" && st.Pending > 0 {
 		snap.Note = "retrying: " + st.LastFailure
 	}
