@@ -90,6 +90,53 @@ func TestInterruptSend(t *testing.T) {
 	}
 }
 
+// Killed while later calls are answered and a record of the first is refused
+// still: the same command once more skips nothing, as no checkpoint has gone past
+// the record.
+func TestKilledSendSkipsNothing(t *testing.T) {
+	fh := newSite(t)
+	fh.SetFaults(hydranttest.Always(hydranttest.Refuse(0)))
+	input := filepath.Join(t.TempDir(), "in.ndjson")
+	if out, err := command(t, fh.env, "generate", "--records", "50000", "-o", input).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	text, err := os.ReadFile(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := func() (lines []int) {
+		stored := map[string]bool{}
+		for line := range strings.Lines(fh.sorted()) {
+			stored[line] = true
+		}
+		for i, line := range slices.Collect(strings.Lines(string(text))) {
+			if !stored[line] {
+				lines = append(lines, i)
+			}
+		}
+		return lines
+	}
+	cmd := command(t, fh.env, "send", stream, input, "--no-pack")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fh.waitFor(t, 2000)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if left := missing(); len(left) == 0 || left[0] >= 2000 {
+		t.Fatalf("%d lines are missing, and none of those sent first", len(left))
+	}
+	fh.SetFaults(nil)
+	if out, err := command(t, fh.env, "send", stream, input).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if left := missing(); len(left) > 0 {
+		t.Errorf("%d lines are missing, the first is line %d", len(left), left[0]+1)
+	}
+}
+
 // An interrupt while the service takes nothing: the accepted records go to the
 // dead letter when the time is over, and none is lost.
 func TestInterruptSendWhileTheServiceIsDown(t *testing.T) {
