@@ -19,6 +19,7 @@ var rooms = map[string][]string{
 	"":                          {"wire", "internal/keepbody", "internal/pace"},
 	"wire":                      {},
 	"source":                    {},
+	"spool":                     {"internal/vfs"},
 	"admin":                     {"wire"},
 	"server":                    {"wire"},
 	"local":                     {"server", "local/deliver", "local/deliver/file", "wire"},
@@ -36,6 +37,7 @@ var rooms = map[string][]string{
 	"internal/memnet":           {},
 	"internal/pace":             {},
 	"internal/ui":               {},
+	"internal/vfs":              {},
 }
 
 // links is what a package may link beyond the standard library, directly or
@@ -43,6 +45,7 @@ var rooms = map[string][]string{
 var links = map[string][]string{
 	"":       {module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/klauspost/compress", "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"wire":   {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
+	"spool":  {module, "github.com/gofrs/flock", "golang.org/x/sys/unix"},
 	"source": {module, "github.com/klauspost/compress", "github.com/segmentio/asm", "github.com/segmentio/encoding", "golang.org/x/sys/cpu"},
 }
 
