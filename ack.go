@@ -46,8 +46,13 @@ func (e *DeadError) Error() string {
 }
 
 // UndeliveredError is what Close returns when its context ends before all
-// records have met their fate. The records are the caller's now.
+// records have met their fate. The records are the caller's now, unless they are
+// in the spool.
 type UndeliveredError struct {
+	// Spooled counts the records that are left in Spool, a directory, for the
+	// next producer that has it.
+	Spooled int64
+	Spool   string
 	// Records are the records that were neither delivered nor written to the
 	// dead letter, oldest first.
 	Records []DeadRecord
@@ -56,6 +61,9 @@ type UndeliveredError struct {
 }
 
 func (e *UndeliveredError) Error() string {
+	if e.Spool != "" {
+		return fmt.Sprintf("hydrant: closed with %d records left in the spool %s, for the next producer that has it: %v", e.Spooled, e.Spool, e.Err)
+	}
 	return fmt.Sprintf("hydrant: closed with %d records undelivered: %v", len(e.Records), e.Err)
 }
 

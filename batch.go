@@ -22,16 +22,18 @@ type batch struct {
 	opened   time.Time
 	due      time.Time // of a batch that has failed: no call carries it earlier
 	attempts int       // calls that carried it
+	maybe    bool      // a call of an earlier process may have carried it
 	alone    bool      // travels in a call of its own: one of its records may poison others
 	lingered bool      // sealed by the linger, not by its size
 }
 
 // member is an accepted record.
 type member struct {
-	ack   func(Ack)
-	index int
-	size  int           // with its delimiter
-	at    time.Duration // of Put, since the producer's start
+	ack    func(Ack)
+	index  int           // in its PutBatch; with a spool, its number there
+	size   int           // with its delimiter
+	at     time.Duration // of Put, since the producer's start
+	source *string       // or nil
 }
 
 // pack is a record as Firehose gets it: one or more members.
@@ -105,7 +107,7 @@ func (b *batch) cut(l limits) (call *batch, rest bool) {
 			if len(packs) == l.callPacks {
 				break
 			}
-			packs = append(packs, pack{})
+			packs = append(packs, pack{maybe: b.maybe})
 		}
 		last := &packs[len(packs)-1]
 		last.n++
@@ -122,7 +124,7 @@ func (b *batch) cut(l limits) (call *batch, rest bool) {
 	call.arena = append(call.arena, b.arena[b.sent:b.sent+bytes]...)
 	call.members = append(call.members, members[:n]...)
 	call.packs = append(call.packs, packs...)
-	call.epoch, call.opened = b.epoch, b.opened
+	call.epoch, call.opened, call.maybe = b.epoch, b.opened, b.maybe
 	call.slice()
 	b.sent, b.gone = b.sent+bytes, b.gone+n
 	return call, b.gone < len(b.members)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hydrant-go/hydrant/internal/keepbody"
 	"github.com/hydrant-go/hydrant/internal/pace"
+	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -127,6 +128,20 @@ type Config struct {
 	// Put waits and TryPut refuses. One of many streams gets at most half of what
 	// the others leave. Default 32 MiB; at least 1 MiB.
 	MaxBuffer int64
+
+	// Spool is a directory that keeps records until they have met their fate, so
+	// that what Put has accepted outlives the process and, by SpoolOptions, a
+	// power cut. Put returns when its record is safe there, and waits while the
+	// spool is full. The next producer with that directory sends what is left,
+	// each record to the stream that it was put for; what had been handed to a
+	// call when its process died may be stored twice. One producer has the
+	// directory at a time. MaxBuffer still bounds memory, also that of callbacks:
+	// PutFunc waits while 64 bytes for each fill it. Default: none, records are
+	// kept in memory.
+	Spool string
+	// SpoolOptions bound the spool and say when records are safe from a power
+	// cut. The zero value keeps up to 1 GiB, and syncs before Put returns.
+	SpoolOptions spool.Options
 
 	// CallTimeout bounds one call, from its start to the end of its answer. A
 	// call that takes longer counts as failed, and its records may be stored

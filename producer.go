@@ -16,9 +16,8 @@
 package hydrant
 
 import (
-	"bytes"
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -26,7 +25,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/hydrant-go/hydrant/internal/pace"
+	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -50,6 +52,12 @@ type Producer struct {
 	ctx  context.Context // ends when Close is over; calls and waits of dead letters end with it
 	stop context.CancelFunc
 	wg   sync.WaitGroup // every goroutine of the producer
+
+	spool     *spool.Spool // or nil; with it:
+	puts      sync.WaitGroup
+	callbacks *semaphore.Weighted // bounds those in memory
+	closing   context.Context     // ends when Close begins
+	refuse    context.CancelFunc
 
 	mu      sync.Mutex // guards the fields below; never held over I/O or callbacks
 	closed  bool
@@ -106,11 +114,24 @@ func New(ctx context.Context, cfg Config) (*Producer, error) {
 		p.longest -= compressionSlack
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
+	p.closing, p.refuse = context.WithCancel(context.Background())
+	if cfg.Spool != "" {
+		p.callbacks = semaphore.NewWeighted(cfg.MaxBuffer / recordOverhead)
+		if err := p.openSpool(); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Stream != "" {
 		if err := p.meet(ctx); err != nil {
 			p.stop()
+			if p.spool != nil {
+				err = errors.Join(err, p.spool.Close())
+			}
 			return nil, err
 		}
+	}
+	if p.spool != nil {
+		p.resume()
 	}
 	return p, nil
 }
@@ -123,18 +144,29 @@ func (p *Producer) clock() time.Duration { return time.Since(p.start) }
 // record is not accepted then. A record that is too long for Firehose is
 // accepted and goes to the dead letter.
 func (p *Producer) Put(ctx context.Context, data []byte) error {
-	return p.put(ctx, true, data, nil, 0)
+	return p.put(ctx, true, Record{Data: data}, nil, 0)
 }
 
 // PutFunc is Put with a callback for the record's fate. The callback runs once,
 // on a goroutine of the producer; it must not block, nor call Put, Flush or
 // Close.
 func (p *Producer) PutFunc(ctx context.Context, data []byte, ack func(Ack)) error {
-	return p.put(ctx, true, data, ack, 0)
+	return p.put(ctx, true, Record{Data: data}, ack, 0)
 }
 
-// TryPut is Put that never waits: it returns ErrFull when the buffer is full.
-func (p *Producer) TryPut(data []byte) error { return p.put(context.Background(), false, data, nil, 0) }
+// TryPut is Put that never waits, except for the disk with a spool: it returns
+// ErrFull when the buffer, or the spool, is full.
+func (p *Producer) TryPut(data []byte) error {
+	return p.put(context.Background(), false, Record{Data: data}, nil, 0)
+}
+
+// Record is a record to put.
+type Record struct {
+	Data []byte
+	// Source tells where it comes from, for the dead letter: a file and a place
+	// in it, say. At most 1,024 bytes.
+	Source string
+}
 
 // PutBatch puts records in order and returns how many were accepted: all of
 // them, or those before the one that the error is about. ack may be nil;
@@ -145,26 +177,46 @@ func (p *Producer) PutBatch(ctx context.Context, records [][]byte, ack func(Ack)
 
 // PutSeq is PutBatch for a sequence.
 func (p *Producer) PutSeq(ctx context.Context, records iter.Seq[[]byte], ack func(Ack)) (int, error) {
-	n := 0
-	for data := range records {
-		if err := p.put(ctx, true, data, ack, n); err != nil {
-			return n, err
+	return p.PutRecords(ctx, func(yield func(Record) bool) {
+		for data := range records {
+			if !yield(Record{Data: data}) {
+				return
+			}
 		}
-		n++
+	}, ack)
+}
+
+// PutRecords is PutSeq for records with their sources. With a spool it appends up
+// to 1 MiB at once, which takes one write to the disk.
+func (p *Producer) PutRecords(ctx context.Context, records iter.Seq[Record], ack func(Ack)) (int, error) {
+	if p.spool == nil {
+		n := 0
+		for r := range records {
+			if err := p.put(ctx, true, r, ack, n); err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
 	}
-	return n, nil
+	c := chunk{p: p, ack: ack}
+	for r := range records {
+		if err := c.add(ctx, r); err != nil {
+			return c.done, err
+		}
+	}
+	err := c.flush(ctx)
+	return c.done, err
 }
 
 // put accepts a record. It waits for room, for as long as ctx lasts, if told so.
-func (p *Producer) put(ctx context.Context, wait bool, data []byte, ack func(Ack), index int) error {
-	name := p.cfg.Stream
-	if p.cfg.Route != nil {
-		name = cmp.Or(p.cfg.Route(data), name)
+func (p *Producer) put(ctx context.Context, wait bool, r Record, ack func(Ack), index int) error {
+	data := r.Data
+	name := p.route(data)
+	if p.spool != nil {
+		return p.putOne(ctx, wait, name, r, ack)
 	}
-	size := len(data)
-	if !bytes.HasSuffix(data, p.delimiter) {
-		size += len(p.delimiter)
-	}
+	size := p.sizeOf(data)
 	weight := p.weigh(size)
 
 	p.mu.Lock()
@@ -183,7 +235,7 @@ func (p *Producer) put(ctx context.Context, wait bool, data []byte, ack func(Ack
 		if !wait {
 			return ErrFull
 		}
-		if err := p.waitLocked(ctx, s, weight); err != nil {
+		if err := p.waitLocked(ctx, s, weight, false); err != nil {
 			return err
 		}
 	}
@@ -191,11 +243,15 @@ func (p *Producer) put(ctx context.Context, wait bool, data []byte, ack func(Ack
 	p.stats.Pending++
 	p.stats.AcceptedBytes += int64(size)
 	m := member{ack: ack, index: index, size: size, at: p.clock()}
+	if r.Source != "" {
+		source := r.Source
+		m.source = &source
+	}
 	if size > p.longest {
 		p.refuseLocked(s, data, m)
 		return nil
 	}
-	s.addLocked(data, m)
+	s.addLocked(data, m, false)
 	return nil
 }
 
@@ -222,6 +278,11 @@ func (p *Producer) Flush(ctx context.Context) error {
 }
 
 func (p *Producer) flush(ctx context.Context) error {
+	if p.spool != nil {
+		if err := p.awaitFed(ctx); err != nil {
+			return err
+		}
+	}
 	p.mu.Lock()
 	unsettled := p.sealLocked()
 	p.mu.Unlock()
@@ -269,17 +330,30 @@ func (p *Producer) Close(ctx context.Context) error {
 		return ErrClosed
 	}
 	p.closed = true
-	for _, w := range p.waiters {
-		close(w.done)
-	}
-	p.waiters = nil
+	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
+		if !w.feeder {
+			w.stream.waiting--
+			close(w.done)
+		}
+		return !w.feeder
+	})
+	p.refuse()
 	p.mu.Unlock()
+	if p.spool != nil {
+		p.spool.Stop()
+		p.puts.Wait() // no longer than a write to the disk
+	}
 
 	err := p.flush(ctx)
+	p.mu.Lock()
 	p.stop()
+	p.mu.Unlock()
 	p.wg.Wait()
 	if c, ok := p.cfg.DeadLetter.(*DeadLetterFile); ok {
 		_ = c.Close()
+	}
+	if p.spool != nil {
+		return p.closeSpool(err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

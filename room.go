@@ -19,6 +19,7 @@ type waiter struct {
 	stream  *stream
 	weight  int64
 	granted bool
+	feeder  bool
 	done    chan struct{} // closed when granted, and when the producer closes
 }
 
@@ -41,8 +42,9 @@ func (p *Producer) shareLocked(s *stream, weight int64) bool {
 
 // waitLocked waits until room has been taken for a record of s, for ctx, or for
 // Close. It lets go of the mutex meanwhile.
-func (p *Producer) waitLocked(ctx context.Context, s *stream, weight int64) error {
-	w := &waiter{stream: s, weight: weight, done: make(chan struct{})}
+// A feeder goes on waiting while the producer closes.
+func (p *Producer) waitLocked(ctx context.Context, s *stream, weight int64, feeder bool) error {
+	w := &waiter{stream: s, weight: weight, feeder: feeder, done: make(chan struct{})}
 	p.waiters = append(p.waiters, w)
 	s.waiting++
 	wasFull := p.full
@@ -60,7 +62,7 @@ func (p *Producer) waitLocked(ctx context.Context, s *stream, weight int64) erro
 	}
 	p.mu.Lock()
 	switch {
-	case p.closed:
+	case p.closed && !feeder:
 		if w.granted {
 			p.releaseLocked(s, weight)
 		}

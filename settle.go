@@ -61,7 +61,7 @@ func (p *Producer) settle(c *call, err error) {
 			}
 		}
 	}
-	p.leave(o.delivered)
+	p.leave(c.stream, o.delivered)
 	p.bury(c.stream, o.dead)
 	c.delivered = o.delivered
 	for _, b := range o.done {
@@ -401,12 +401,15 @@ func (p *Producer) bury(s *stream, packs []settled) {
 			}
 		}
 	}
-	p.leave(packs)
+	p.leave(s, packs)
 }
 
 // leave lets go of settled packs, once their callbacks have run: a Flush that
 // waits for them returns after that.
-func (p *Producer) leave(packs []settled) {
+func (p *Producer) leave(s *stream, packs []settled) {
+	if s.queue != nil && len(packs) > 0 {
+		s.queue.Ack(numbers(packs)...)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, f := range packs {
@@ -424,6 +427,9 @@ func (p *Producer) appendDead(list []DeadRecord, stream string, b *batch, k *pac
 			First: p.start.Add(m.at), Last: now, MaybeDelivered: k.maybe,
 		}
 		raw = raw[m.size:]
+		if m.source != nil {
+			d.Source = *m.source
+		}
 		if k.last != nil {
 			d.Code, d.Message = k.last.code, k.last.message
 		}

@@ -10,14 +10,20 @@ import (
 )
 
 // Stats is a snapshot of a producer's counters since New. It is consistent:
-// Accepted = Delivered + DeadLettered + Pending holds in every snapshot.
+// Accepted = Delivered + DeadLettered + Damaged + Pending holds in every snapshot.
 type Stats struct {
 	Accepted     int64 `json:"accepted"`
 	Delivered    int64 `json:"delivered"`
 	DeadLettered int64 `json:"dead_lettered"`
 	Pending      int64 `json:"pending"`
+	// Recovered counts those of Accepted that were found in the spool at the
+	// start. Damaged counts records that the spool could not read any more: their
+	// bytes are in its directory.
+	Recovered int64 `json:"recovered,omitempty"`
+	Damaged   int64 `json:"damaged,omitempty"`
 
-	// AcceptedBytes and DeliveredBytes are raw bytes, delimiters included.
+	// AcceptedBytes and DeliveredBytes are raw bytes, delimiters included, of
+	// AcceptedBytes those of recovered records left out.
 	AcceptedBytes  int64 `json:"accepted_bytes"`
 	DeliveredBytes int64 `json:"delivered_bytes"`
 	// FirehoseRecords counts what was delivered as Firehose counts it: a pack of
@@ -40,9 +46,10 @@ type Stats struct {
 	LingerUSDPerMonth float64 `json:"linger_usd_per_month"`
 	PriceNote         string  `json:"price_note,omitempty"`
 
-	// BufferedBytes is how much of Config.MaxBuffer is taken, InFlight how many
-	// calls are under way.
+	// BufferedBytes is how much of Config.MaxBuffer is taken, SpoolBytes the size
+	// of the spool's files, InFlight how many calls are under way.
 	BufferedBytes int64 `json:"buffered_bytes"`
+	SpoolBytes    int64 `json:"spool_bytes,omitempty"`
 	InFlight      int   `json:"in_flight"`
 
 	// Calls counts put calls made, FailedCalls those that failed as a whole.
@@ -75,6 +82,9 @@ func (p *Producer) Stats() Stats {
 	s.BilledUSD, s.UnpackedBilledUSD, s.PriceNote = p.price.USD(s.BilledBytes), p.price.USD(s.UnpackedBilledBytes), p.price.Note
 	s.LingerUSDPerMonth = p.price.USD(int64(p.padding.rate(time.Now(), s.LingerPaddingBytes) * wire.SecondsPerMonth))
 	s.BufferedBytes = p.used
+	if p.spool != nil {
+		s.SpoolBytes, _ = p.spool.Size()
+	}
 	for _, st := range p.streams {
 		s.InFlight += st.window.calls
 	}

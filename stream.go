@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hydrant-go/hydrant/internal/pace"
+	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -33,6 +34,14 @@ type stream struct {
 	now   limits   // of open
 	ready []*batch // full or flushed, oldest first
 	again []*batch // have failed, oldest failure first; they go before the others
+
+	// With a spool:
+	queue   *spool.Queue
+	puts    int           // put calls that append to it
+	feeding bool          // its feeder runs
+	more    bool          // and has to look again
+	fed     uint64        // the number of the next record that it takes
+	fedMore chan struct{} // closed when that grows, if somebody waits for it
 
 	failures  int       // calls in a row that got nothing through
 	wave      int       // counts failures that raised the back-off; calls of one wave raise it once
@@ -63,6 +72,12 @@ func (p *Producer) streamLocked(name string) (*stream, error) {
 		p: p, name: name, window: window{size: min(p.cfg.InFlight, startCalls)},
 		pacer: pace.New(p.quota, false, now), shrink: 1,
 		used: now,
+	}
+	if p.spool != nil {
+		var err error
+		if s.queue, err = p.spool.Queue(name); err != nil {
+			return nil, err
+		}
 	}
 	s.packLocked(p.cfg.packing())
 	if p.cfg.Rate != (Rate{}) {
@@ -111,9 +126,10 @@ func (s *stream) limitsLocked(now time.Time) limits {
 	return l
 }
 
-// addLocked makes data a record of the open batch. Its room has been taken.
-func (s *stream) addLocked(data []byte, m member) {
-	if s.open != nil && !s.open.fits(m.size, s.most) {
+// addLocked makes data a record of the open batch. Its room has been taken. Calls
+// of an earlier process may have carried it, says maybe.
+func (s *stream) addLocked(data []byte, m member, maybe bool) {
+	if s.open != nil && (s.open.maybe != maybe || !s.open.fits(m.size, s.most)) {
 		s.sealLocked()
 	}
 	if s.open == nil {
@@ -121,7 +137,7 @@ func (s *stream) addLocked(data []byte, m member) {
 		s.now = s.limitsLocked(now)
 		s.open = newBatch(max(m.size, min(s.window.bytes, s.most.callBytes)))
 		s.open.epoch = s.p.epochs[len(s.p.epochs)-1]
-		s.open.opened = now
+		s.open.opened, s.open.maybe = now, maybe
 	}
 	was := s.open.full(s.now)
 	s.open = s.open.add(data, s.p.cfg.Delimiter, m)
@@ -243,7 +259,7 @@ func (s *stream) dispatchLocked() {
 // restLocked lets go of a stream that has been empty for long. Its pace is
 // learnt anew when it comes back.
 func (s *stream) restLocked() {
-	if s.held > 0 || s.name == s.p.cfg.Stream {
+	if s.held > 0 || s.name == s.p.cfg.Stream || s.puts > 0 || s.feeding {
 		return
 	}
 	now := time.Now()

@@ -63,6 +63,9 @@ func (q *Queue) commit() {
 			q.syncDue = false
 			s.mu.Unlock()
 			err = q.write(g, n, sync)
+			if report := s.o.OnAppend; err == nil && g.n > 0 && report != nil {
+				report(q, int(g.n))
+			}
 			s.mu.Lock()
 		}
 		q.publishLocked(g, n, err)

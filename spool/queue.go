@@ -198,6 +198,9 @@ func (q *Queue) Ack(done ...Range) {
 	s := q.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	var n uint64
 	for _, r := range done {
 		r.N = min(r.end(), q.next) - min(r.First, q.next)

@@ -56,6 +56,9 @@ type Options struct {
 	// SegmentBytes is the size of a segment file; default 64 MiB, or an eighth of
 	// MaxBytes if that is less. At least 4 KiB, at most 1 GiB.
 	SegmentBytes int64
+	// OnAppend is told of records that are durable, before Read returns them and
+	// Append returns. It must not call the spool.
+	OnAppend func(q *Queue, n int)
 	// OnDamage is told of what can't be read any more. It must not call the spool.
 	OnDamage func(Damage)
 	// FS is for tests; default is the operating system's.
@@ -101,7 +104,8 @@ type Spool struct {
 	lock interface{ Close() error }
 
 	mu      sync.Mutex // guards the fields below, and what queues say that it does; never held over I/O
-	closed  bool
+	stopped bool       // Append is over
+	closed  bool       // everything is
 	queues  map[string]*Queue
 	bytes   int64         // of all files, and of what is to be written
 	records int64         // not acknowledged
@@ -249,6 +253,21 @@ func (s *Spool) Size() (bytes, records int64) {
 	return s.bytes, s.records
 }
 
+// Stop ends Append: it returns ErrClosed from now on, also where it waits for
+// room. What it has accepted can still be read and acknowledged.
+func (s *Spool) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopLocked()
+}
+
+func (s *Spool) stopLocked() {
+	if !s.stopped {
+		s.stopped = true
+		close(s.freed)
+	}
+}
+
 // Close makes all that was appended and acknowledged durable, and lets go of the
 // directory. Append and Read must have returned. Queues that have nothing left
 // leave no files behind.
@@ -259,7 +278,7 @@ func (s *Spool) Close() error {
 		return ErrClosed
 	}
 	s.closed = true
-	close(s.freed)
+	s.stopLocked()
 	for _, q := range s.queues {
 		q.kickLocked()
 	}
@@ -277,7 +296,7 @@ func (s *Spool) Close() error {
 func (s *Spool) roomLocked(ctx context.Context, n, bytes int64) error {
 	for {
 		switch {
-		case s.closed:
+		case s.stopped:
 			return ErrClosed
 		case s.records == 0,
 			s.bytes+bytes <= s.o.MaxBytes && (s.o.MaxRecords == 0 || s.records+n <= s.o.MaxRecords):
@@ -311,7 +330,7 @@ func (s *Spool) waitLocked(ctx context.Context, retry <-chan time.Time) error {
 func (s *Spool) freeLocked(n, bytes int64) {
 	s.bytes -= bytes
 	s.records -= n
-	if (n > 0 || bytes > 0) && !s.closed {
+	if (n > 0 || bytes > 0) && !s.stopped {
 		close(s.freed)
 		s.freed = make(chan struct{})
 	}

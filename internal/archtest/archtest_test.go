@@ -16,7 +16,7 @@ const module = "github.com/hydrant-go/hydrant"
 // rooms is what each package may import of the project, in its code that is not
 // a test. "" is the producer, "…" at the end stands for all below.
 var rooms = map[string][]string{
-	"":                          {"wire", "internal/keepbody", "internal/pace"},
+	"":                          {"spool", "wire", "internal/keepbody", "internal/pace"},
 	"wire":                      {},
 	"source":                    {},
 	"spool":                     {"internal/vfs"},
@@ -43,7 +43,10 @@ var rooms = map[string][]string{
 // links is what a package may link beyond the standard library, directly or
 // not: who imports the producer gets the AWS SDK and little else.
 var links = map[string][]string{
-	"":       {module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/klauspost/compress", "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
+	"": {
+		module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/klauspost/compress", "github.com/segmentio/asm", "golang.org/x/sys/cpu",
+		"github.com/gofrs/flock", "golang.org/x/sys/unix", "golang.org/x/sync/semaphore",
+	},
 	"wire":   {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"spool":  {module, "github.com/gofrs/flock", "golang.org/x/sys/unix"},
 	"source": {module, "github.com/klauspost/compress", "github.com/segmentio/asm", "github.com/segmentio/encoding", "golang.org/x/sys/cpu"},

@@ -1,0 +1,365 @@
+package hydrant
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/hydrant-go/hydrant/spool"
+)
+
+// With a spool, Put appends to the queue of the record's stream and returns. A
+// feeder for each stream, which runs while there is something to read, takes
+// records from the queue into the buffer, as there is room; from there their way
+// is the same as without a spool. What is settled is acknowledged to the queue.
+
+// feedBytes is what a feeder reads at once, chunkBytes and chunkRecords what
+// PutBatch appends at once.
+const (
+	feedBytes    = 256 << 10
+	chunkBytes   = 1 << 20
+	chunkRecords = 4096
+)
+
+// waiting is what a caller has given with a record.
+type waiting struct {
+	ack   func(Ack)
+	index int
+}
+
+// openSpool opens the spool, and finds what is left in it.
+func (p *Producer) openSpool() error {
+	o := p.cfg.SpoolOptions
+	o.OnDamage = p.damaged
+	o.OnAppend = func(_ *spool.Queue, n int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.stats.Accepted += int64(n)
+		p.stats.Pending += int64(n)
+	}
+	s, err := spool.Open(p.cfg.Spool, o)
+	if err != nil {
+		return fmt.Errorf("hydrant: Config.Spool: %w", err)
+	}
+	p.spool = s
+	_, n := s.Size()
+	p.stats.Recovered, p.stats.Accepted, p.stats.Pending = n, n, n
+	return nil
+}
+
+// resume sends what an earlier producer has left in the spool.
+func (p *Producer) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range p.spool.Queues() {
+		n := q.Stats().Records
+		if n == 0 {
+			continue
+		}
+		s, err := p.streamLocked(q.Name())
+		if err != nil {
+			p.log.Error("the spool holds records of no delivery stream", slog.String("queue", q.Name()), slog.Any("error", err))
+			continue
+		}
+		p.log.Info("records from the spool", slog.String("stream", s.name), slog.Int64("records", n))
+		s.feedLocked()
+	}
+}
+
+// damaged deals with records that the spool can't read any more.
+func (p *Producer) damaged(d spool.Damage) {
+	p.log.Error("the spool is damaged", slog.String("stream", d.Queue), slog.Bool("torn", d.Torn), slog.String("damage", d.String()))
+	if !d.Torn {
+		p.mu.Lock()
+		p.stats.Damaged += d.Records
+		p.stats.Pending -= d.Records
+		p.mu.Unlock()
+	}
+	if report := p.cfg.SpoolOptions.OnDamage; report != nil {
+		report(d)
+	}
+}
+
+// putSpooled appends records of one stream to its queue, all or none.
+func (p *Producer) putSpooled(ctx context.Context, name string, records []spool.Record, callbacks int64) error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	s, err := p.streamLocked(name)
+	if err != nil {
+		p.mu.Unlock()
+		return fmt.Errorf("hydrant: Config.Route: %w", err)
+	}
+	s.puts++
+	p.puts.Add(1)
+	p.mu.Unlock()
+	defer p.puts.Done()
+
+	if err = p.promise(ctx, callbacks); err == nil {
+		_, err = s.queue.Append(ctx, records...)
+		if err != nil {
+			p.callbacks.Release(callbacks)
+		}
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.puts--
+	switch {
+	case errors.Is(err, spool.ErrClosed):
+		return ErrClosed
+	case errors.Is(err, spool.ErrFull):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case err != nil:
+		if ctx.Err() != nil {
+			return err
+		}
+		return fmt.Errorf("hydrant: %w", err)
+	}
+	for i := range records {
+		p.stats.AcceptedBytes += int64(p.sizeOf(records[i].Data))
+	}
+	s.feedLocked()
+	return nil
+}
+
+// promise waits until so many callbacks more may be kept in memory.
+func (p *Producer) promise(ctx context.Context, n int64) error {
+	if n == 0 || p.callbacks.TryAcquire(n) {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.closing, cancel)()
+	err := p.callbacks.Acquire(ctx, n)
+	if err != nil && p.closing.Err() != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// sizeOf is a record's size with its delimiter.
+func (p *Producer) sizeOf(data []byte) int {
+	if bytes.HasSuffix(data, p.delimiter) {
+		return len(data)
+	}
+	return len(data) + len(p.delimiter)
+}
+
+// chunk is records of one stream that are appended together.
+type chunk struct {
+	p       *Producer
+	ack     func(Ack)
+	name    string
+	records []spool.Record
+	memory  []byte // of the records' bytes
+	next    int    // index of the next record
+	done    int    // how many are accepted
+}
+
+// add copies a record into the chunk, and appends the chunk when it is full.
+func (c *chunk) add(ctx context.Context, r Record) error {
+	name := c.p.route(r.Data)
+	size := len(r.Data) + len(r.Source)
+	if name != c.name || len(c.records) == chunkRecords || len(c.memory)+size > chunkBytes {
+		if err := c.flush(ctx); err != nil {
+			return err
+		}
+	}
+	c.name = name
+	c.memory = append(c.memory, r.Data...)
+	data := c.memory[len(c.memory)-len(r.Data) : len(c.memory) : len(c.memory)]
+	c.memory = append(c.memory, r.Source...)
+	rec := spool.Record{Data: data, Source: c.memory[len(c.memory)-len(r.Source):]}
+	if c.ack != nil {
+		rec.Tag = &waiting{c.ack, c.next}
+	}
+	c.records = append(c.records, rec)
+	c.next++
+	return nil
+}
+
+func (c *chunk) flush(ctx context.Context) error {
+	if len(c.records) == 0 {
+		return nil
+	}
+	callbacks := 0
+	if c.ack != nil {
+		callbacks = len(c.records)
+	}
+	if err := c.p.putSpooled(ctx, c.name, c.records, int64(callbacks)); err != nil {
+		return err
+	}
+	c.done += len(c.records)
+	clear(c.records)
+	c.records, c.memory = c.records[:0], c.memory[:0]
+	return nil
+}
+
+// route is the name of a record's stream.
+func (p *Producer) route(data []byte) string {
+	if p.cfg.Route == nil {
+		return p.cfg.Stream
+	}
+	return cmp.Or(p.cfg.Route(data), p.cfg.Stream)
+}
+
+// feedLocked tells the stream's feeder that there may be more to read.
+func (s *stream) feedLocked() {
+	s.more = true
+	if !s.feeding && s.p.ctx.Err() == nil {
+		s.feeding = true
+		s.p.wg.Go(s.feed)
+	}
+}
+
+// feed is the stream's feeder.
+func (s *stream) feed() {
+	p := s.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []spool.Record
+	for failures := 0; s.more && p.ctx.Err() == nil; {
+		s.more = false
+		p.mu.Unlock()
+		next := s.queue.Stats().Next
+		var err error
+		if list, err = s.queue.Read(list[:0], feedBytes); err != nil && len(list) == 0 {
+			failures++
+			p.log.Error("cannot read the spool; trying again", slog.String("stream", s.name), slog.Any("error", err))
+			p.sleep(p.backoff(failures))
+			p.mu.Lock()
+			s.more = true
+			continue
+		}
+		failures = 0
+		p.mu.Lock()
+		for i := range list {
+			if !s.loadLocked(&list[i]) {
+				break // the producer ends
+			}
+			next, s.more = list[i].Number+1, true
+		}
+		s.fedLocked(next)
+	}
+	s.feeding = false
+	s.fedLocked(s.fed)
+	s.dispatchLocked() // it may be let go of now
+}
+
+// fedLocked notes that the records below next have been taken from the queue.
+func (s *stream) fedLocked(next uint64) {
+	s.fed = max(s.fed, next)
+	if s.fedMore != nil {
+		close(s.fedMore)
+		s.fedMore = nil
+	}
+}
+
+// loadLocked takes a record from the spool into the buffer, once there is room.
+// It returns false when the producer ends first.
+func (s *stream) loadLocked(r *spool.Record) bool {
+	p := s.p
+	m := member{index: int(r.Number), size: p.sizeOf(r.Data), at: r.Time.Sub(p.start)}
+	if len(r.Source) > 0 {
+		source := string(r.Source)
+		m.source = &source
+	}
+	if w, ok := r.Tag.(*waiting); ok {
+		m.ack = func(a Ack) {
+			a.Index = w.index
+			w.ack(a)
+			p.callbacks.Release(1)
+		}
+	}
+	weight := p.weigh(m.size)
+	if !p.takeLocked(s, weight) && p.waitLocked(p.ctx, s, weight, true) != nil {
+		return false
+	}
+	if m.size > p.longest {
+		p.refuseLocked(s, r.Data, m)
+	} else {
+		s.addLocked(r.Data, m, r.MaybeHanded)
+	}
+	return true
+}
+
+// awaitFed waits until all that the spool holds now has been taken from it.
+func (p *Producer) awaitFed(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.streams {
+		for next := s.queue.Stats().Next; s.feeding && s.fed < next; {
+			if s.fedMore == nil {
+				s.fedMore = make(chan struct{})
+			}
+			more := s.fedMore
+			p.mu.Unlock()
+			select {
+			case <-more:
+			case <-ctx.Done():
+			}
+			p.mu.Lock()
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// numbers are those of the records in packs, as ranges.
+func numbers(packs []settled) (list []spool.Range) {
+	for _, f := range packs {
+		for i := range f.members {
+			n := uint64(f.members[i].index)
+			if last := len(list) - 1; last >= 0 && list[last].First+list[last].N == n {
+				list[last].N++
+			} else {
+				list = append(list, spool.Range{First: n, N: 1})
+			}
+		}
+	}
+	return list
+}
+
+// closeSpool closes the spool, and tells what is left in it.
+func (p *Producer) closeSpool(cause error) error {
+	if err := p.spool.Close(); err != nil {
+		return fmt.Errorf("hydrant: close the spool: %w", err)
+	}
+	if _, n := p.spool.Size(); n > 0 {
+		return &UndeliveredError{Spooled: n, Spool: p.spool.Dir(), Err: cause}
+	}
+	return nil
+}
+
+// putOne appends a record to the queue of its stream.
+func (p *Producer) putOne(ctx context.Context, wait bool, name string, r Record, ack func(Ack)) error {
+	rec := spool.Record{Data: r.Data, Source: []byte(r.Source)}
+	callbacks := int64(0)
+	if ack != nil {
+		rec.Tag = &waiting{ack, 0}
+		callbacks = 1
+	}
+	if wait {
+		return p.putSpooled(ctx, name, []spool.Record{rec}, callbacks)
+	}
+	err := p.putSpooled(ended, name, []spool.Record{rec}, callbacks)
+	if errors.Is(err, context.Canceled) {
+		return ErrFull
+	}
+	return err
+}
+
+// ended is a context that waits for nothing.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
