@@ -34,19 +34,12 @@ type waiting struct {
 func (p *Producer) openSpool() error {
 	o := p.cfg.SpoolOptions
 	o.OnDamage = p.damaged
-	o.OnAppend = func(_ *spool.Queue, n int) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.stats.Accepted += int64(n)
-		p.stats.Pending += int64(n)
-	}
 	s, err := spool.Open(p.cfg.Spool, o)
 	if err != nil {
 		return fmt.Errorf("hydrant: Config.Spool: %w", err)
 	}
 	p.spool = s
-	_, n := s.Size()
-	p.stats.Recovered, p.stats.Accepted, p.stats.Pending = n, n, n
+	p.stats.Recovered = s.Totals().Records
 	return nil
 }
 
@@ -75,7 +68,6 @@ func (p *Producer) damaged(d spool.Damage) {
 	if !d.Torn {
 		p.mu.Lock()
 		p.stats.Damaged += d.Records
-		p.stats.Pending -= d.Records
 		p.mu.Unlock()
 	}
 	if report := p.cfg.SpoolOptions.OnDamage; report != nil {
@@ -333,7 +325,7 @@ func (p *Producer) closeSpool(cause error) error {
 	if err := p.spool.Close(); err != nil {
 		return fmt.Errorf("hydrant: close the spool: %w", err)
 	}
-	if _, n := p.spool.Size(); n > 0 {
+	if n := p.spool.Totals().Records; n > 0 {
 		return &UndeliveredError{Spooled: n, Spool: p.spool.Dir(), Err: cause}
 	}
 	return nil

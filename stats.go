@@ -83,7 +83,10 @@ func (p *Producer) Stats() Stats {
 	s.LingerUSDPerMonth = p.price.USD(int64(p.padding.rate(time.Now(), s.LingerPaddingBytes) * wire.SecondsPerMonth))
 	s.BufferedBytes = p.used
 	if p.spool != nil {
-		s.SpoolBytes, _ = p.spool.Size()
+		// What is durable counts as accepted, before it can meet its fate.
+		t := p.spool.Totals()
+		s.SpoolBytes, s.Accepted = t.Bytes, s.Recovered+t.Appended
+		s.Pending = s.Accepted - s.Delivered - s.DeadLettered - s.Damaged
 	}
 	for _, st := range p.streams {
 		s.InFlight += st.window.calls

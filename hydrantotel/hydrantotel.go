@@ -19,85 +19,38 @@ const Scope = "github.com/hydrant-go/hydrant"
 // dead-lettered + pending. The attributes go on every one; where a process has
 // several producers they tell them apart.
 func Register(meter metric.Meter, p *hydrant.Producer, attributes ...attribute.KeyValue) (metric.Registration, error) {
-	r := registry{meter: meter}
-	for _, c := range []struct {
-		name, unit, help string
-		value            func(*hydrant.Stats) int64
-	}{
-		{"hydrant.records.accepted", "{record}", "Records accepted by Put.", func(s *hydrant.Stats) int64 { return s.Accepted }},
-		{"hydrant.records.delivered", "{record}", "Records that Firehose has stored.", func(s *hydrant.Stats) int64 { return s.Delivered }},
-		{"hydrant.records.dead_lettered", "{record}", "Records in the dead letter.", func(s *hydrant.Stats) int64 { return s.DeadLettered }},
-		{"hydrant.records.retried", "{record}", "Times that a record was sent again.", func(s *hydrant.Stats) int64 { return s.Retries }},
-		{"hydrant.records.maybe_duplicate", "{record}", "Delivered records that may be stored twice.", func(s *hydrant.Stats) int64 { return s.MaybeDuplicate }},
-		{"hydrant.firehose_records", "{record}", "Records stored, as Firehose counts them: a pack of many is one.", func(s *hydrant.Stats) int64 { return s.FirehoseRecords }},
-		{"hydrant.bytes.accepted", "By", "Raw bytes accepted by Put, delimiters included.", func(s *hydrant.Stats) int64 { return s.AcceptedBytes }},
-		{"hydrant.bytes.delivered", "By", "Raw bytes that Firehose has stored.", func(s *hydrant.Stats) int64 { return s.DeliveredBytes }},
-		{"hydrant.bytes.billed", "By", "Bytes that Firehose bills for what it has stored.", func(s *hydrant.Stats) int64 { return s.BilledBytes }},
-		{"hydrant.bytes.billed_unpacked", "By", "Bytes that Firehose would bill had each record been sent on its own.", func(s *hydrant.Stats) int64 { return s.UnpackedBilledBytes }},
-		{"hydrant.bytes.linger_padding", "By", "Billed bytes that a longer linger might have saved.", func(s *hydrant.Stats) int64 { return s.LingerPaddingBytes }},
-		{"hydrant.calls", "{call}", "Put calls made.", func(s *hydrant.Stats) int64 { return s.Calls }},
-		{"hydrant.calls.failed", "{call}", "Put calls that failed as a whole.", func(s *hydrant.Stats) int64 { return s.FailedCalls }},
-	} {
-		i, err := meter.Int64ObservableCounter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.help))
-		r.add(i, err, c.value)
-	}
-	for _, g := range []struct {
-		name, unit, help string
-		value            func(*hydrant.Stats) int64
-	}{
-		{"hydrant.records.pending", "{record}", "Records accepted and without a fate yet.", func(s *hydrant.Stats) int64 { return s.Pending }},
-		{"hydrant.bytes.buffered", "By", "Share of the buffer that is taken.", func(s *hydrant.Stats) int64 { return s.BufferedBytes }},
-		{"hydrant.calls.in_flight", "{call}", "Put calls under way.", func(s *hydrant.Stats) int64 { return int64(s.InFlight) }},
-	} {
-		i, err := meter.Int64ObservableUpDownCounter(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.help))
-		r.add(i, err, g.value)
+	var instruments []metric.Float64Observable
+	var all []metric.Observable
+	for _, m := range (&hydrant.Stats{}).Metrics() {
+		i, err := instrument(meter, m)
+		if err != nil {
+			return nil, err
+		}
+		instruments, all = append(instruments, i), append(all, i)
 	}
 	refused, err := meter.Int64ObservableCounter("hydrant.records.refused", metric.WithUnit("{record}"),
 		metric.WithDescription("Records that an answer refused one by one, each time, by error code."))
-	r.note(refused, err)
-	billed, err := meter.Float64ObservableCounter("hydrant.billed", metric.WithUnit("{USD}"),
-		metric.WithDescription("Price of the billed bytes, for Direct PUT ingestion alone."))
-	r.note(billed, err)
-	if r.err != nil {
-		return nil, r.err
+	if err != nil {
+		return nil, err
 	}
 	set := metric.WithAttributes(attributes...)
 	return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		s := p.Stats()
-		for _, c := range r.counts {
-			o.ObserveInt64(c.instrument, c.value(&s), set)
+		for i, m := range s.Metrics() {
+			o.ObserveFloat64(instruments[i], m.Value, set)
 		}
-		o.ObserveFloat64(billed, s.BilledUSD, set)
 		for code, n := range s.RefusedByCode {
 			o.ObserveInt64(refused, n, set, metric.WithAttributes(attribute.String("error.type", code)))
 		}
 		return nil
-	}, r.all...)
+	}, append(all, refused)...)
 }
 
-// registry collects instruments.
-type registry struct {
-	meter  metric.Meter
-	counts []count
-	all    []metric.Observable
-	err    error
-}
-
-type count struct {
-	instrument metric.Int64Observable
-	value      func(*hydrant.Stats) int64
-}
-
-func (r *registry) note(i metric.Observable, err error) {
-	if r.err == nil {
-		r.err = err
+func instrument(meter metric.Meter, m hydrant.Metric) (metric.Float64Observable, error) {
+	if m.Gauge {
+		return meter.Float64ObservableUpDownCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
 	}
-	r.all = append(r.all, i)
-}
-
-func (r *registry) add(i metric.Int64Observable, err error, value func(*hydrant.Stats) int64) {
-	r.note(i, err)
-	r.counts = append(r.counts, count{i, value})
+	return meter.Float64ObservableCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
 }
 
 // Calls returns a hook for hydrant.Config.OnCall. It records how long each call

@@ -56,6 +56,7 @@ func TestMetrics(t *testing.T) {
 			"hydrant.records.retried": 6, "hydrant.records.maybe_duplicate": 2, "hydrant.records.refused ServiceUnavailableException": 2,
 			"hydrant.firehose_records": 10, "hydrant.bytes.accepted": 76, "hydrant.bytes.delivered": 70, "hydrant.bytes.buffered": 70,
 			"hydrant.bytes.billed": 51200, "hydrant.bytes.billed_unpacked": 51200, "hydrant.bytes.linger_padding": 51130,
+			"hydrant.records.recovered": 0, "hydrant.records.damaged": 0, "hydrant.bytes.spool": 0,
 			"hydrant.billed": p.Stats().BilledUSD,
 			"hydrant.calls":  4, "hydrant.calls.failed": 2, "hydrant.calls.in_flight": 0,
 			"hydrant.call.duration": 2, "hydrant.call.duration ServiceUnavailableException": 1, "hydrant.call.duration no_answer": 1,

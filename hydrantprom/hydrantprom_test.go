@@ -40,57 +40,66 @@ func TestCollector(t *testing.T) {
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(hydrantprom.NewCollector(p, prometheus.Labels{"stream": "logs"}))
 		const want = `
-# HELP hydrant_accepted_bytes_total Raw bytes accepted by Put, delimiters included.
-# TYPE hydrant_accepted_bytes_total counter
-hydrant_accepted_bytes_total{stream="logs"} 76
-# HELP hydrant_accepted_records_total Records accepted by Put.
-# TYPE hydrant_accepted_records_total counter
-hydrant_accepted_records_total{stream="logs"} 11
-# HELP hydrant_billed_bytes_total Bytes that Firehose bills for what it has stored.
-# TYPE hydrant_billed_bytes_total counter
-hydrant_billed_bytes_total{stream="logs"} 51200
-# HELP hydrant_buffered_bytes Share of the buffer that is taken.
-# TYPE hydrant_buffered_bytes gauge
-hydrant_buffered_bytes{stream="logs"} 70
+# HELP hydrant_bytes_accepted_total Raw bytes accepted by Put, delimiters included.
+# TYPE hydrant_bytes_accepted_total counter
+hydrant_bytes_accepted_total{stream="logs"} 76
+# HELP hydrant_bytes_billed_total Bytes that Firehose bills for what it has stored.
+# TYPE hydrant_bytes_billed_total counter
+hydrant_bytes_billed_total{stream="logs"} 51200
+# HELP hydrant_bytes_billed_unpacked_total Bytes that Firehose would bill had each record been sent on its own.
+# TYPE hydrant_bytes_billed_unpacked_total counter
+hydrant_bytes_billed_unpacked_total{stream="logs"} 51200
+# HELP hydrant_bytes_buffered Share of the buffer that is taken.
+# TYPE hydrant_bytes_buffered gauge
+hydrant_bytes_buffered{stream="logs"} 70
+# HELP hydrant_bytes_delivered_total Raw bytes that Firehose has stored.
+# TYPE hydrant_bytes_delivered_total counter
+hydrant_bytes_delivered_total{stream="logs"} 70
+# HELP hydrant_bytes_linger_padding_total Billed bytes that a longer linger might have saved.
+# TYPE hydrant_bytes_linger_padding_total counter
+hydrant_bytes_linger_padding_total{stream="logs"} 51130
+# HELP hydrant_bytes_spool Size of the spool's files.
+# TYPE hydrant_bytes_spool gauge
+hydrant_bytes_spool{stream="logs"} 0
+# HELP hydrant_calls_failed_total Put calls that failed as a whole.
+# TYPE hydrant_calls_failed_total counter
+hydrant_calls_failed_total{stream="logs"} 1
 # HELP hydrant_calls_in_flight Put calls under way.
 # TYPE hydrant_calls_in_flight gauge
 hydrant_calls_in_flight{stream="logs"} 0
 # HELP hydrant_calls_total Put calls made.
 # TYPE hydrant_calls_total counter
 hydrant_calls_total{stream="logs"} 3
-# HELP hydrant_dead_lettered_records_total Records in the dead letter.
-# TYPE hydrant_dead_lettered_records_total counter
-hydrant_dead_lettered_records_total{stream="logs"} 0
-# HELP hydrant_delivered_bytes_total Raw bytes that Firehose has stored.
-# TYPE hydrant_delivered_bytes_total counter
-hydrant_delivered_bytes_total{stream="logs"} 70
-# HELP hydrant_delivered_records_total Records that Firehose has stored.
-# TYPE hydrant_delivered_records_total counter
-hydrant_delivered_records_total{stream="logs"} 10
-# HELP hydrant_failed_calls_total Put calls that failed as a whole.
-# TYPE hydrant_failed_calls_total counter
-hydrant_failed_calls_total{stream="logs"} 1
 # HELP hydrant_firehose_records_total Records stored, as Firehose counts them: a pack of many is one.
 # TYPE hydrant_firehose_records_total counter
 hydrant_firehose_records_total{stream="logs"} 10
-# HELP hydrant_linger_padding_bytes_total Billed bytes that a longer linger might have saved.
-# TYPE hydrant_linger_padding_bytes_total counter
-hydrant_linger_padding_bytes_total{stream="logs"} 51130
-# HELP hydrant_maybe_duplicate_records_total Delivered records that may be stored twice.
-# TYPE hydrant_maybe_duplicate_records_total counter
-hydrant_maybe_duplicate_records_total{stream="logs"} 0
-# HELP hydrant_pending_records Records accepted and without a fate yet.
-# TYPE hydrant_pending_records gauge
-hydrant_pending_records{stream="logs"} 1
-# HELP hydrant_refused_records_total Records that an answer refused one by one, each time, by error code.
-# TYPE hydrant_refused_records_total counter
-hydrant_refused_records_total{code="ServiceUnavailableException",stream="logs"} 2
-# HELP hydrant_retried_records_total Times that a record was sent again.
-# TYPE hydrant_retried_records_total counter
-hydrant_retried_records_total{stream="logs"} 4
-# HELP hydrant_unpacked_billed_bytes_total Bytes that Firehose would bill had each record been sent on its own.
-# TYPE hydrant_unpacked_billed_bytes_total counter
-hydrant_unpacked_billed_bytes_total{stream="logs"} 51200
+# HELP hydrant_records_accepted_total Records accepted by Put, or found in the spool.
+# TYPE hydrant_records_accepted_total counter
+hydrant_records_accepted_total{stream="logs"} 11
+# HELP hydrant_records_damaged_total Records that the spool could not read any more.
+# TYPE hydrant_records_damaged_total counter
+hydrant_records_damaged_total{stream="logs"} 0
+# HELP hydrant_records_dead_lettered_total Records in the dead letter.
+# TYPE hydrant_records_dead_lettered_total counter
+hydrant_records_dead_lettered_total{stream="logs"} 0
+# HELP hydrant_records_delivered_total Records that Firehose has stored.
+# TYPE hydrant_records_delivered_total counter
+hydrant_records_delivered_total{stream="logs"} 10
+# HELP hydrant_records_maybe_duplicate_total Delivered records that may be stored twice.
+# TYPE hydrant_records_maybe_duplicate_total counter
+hydrant_records_maybe_duplicate_total{stream="logs"} 0
+# HELP hydrant_records_pending Records accepted and without a fate yet.
+# TYPE hydrant_records_pending gauge
+hydrant_records_pending{stream="logs"} 1
+# HELP hydrant_records_recovered_total Records that were found in the spool.
+# TYPE hydrant_records_recovered_total counter
+hydrant_records_recovered_total{stream="logs"} 0
+# HELP hydrant_records_refused_total Records that an answer refused one by one, each time, by error code.
+# TYPE hydrant_records_refused_total counter
+hydrant_records_refused_total{code="ServiceUnavailableException",stream="logs"} 2
+# HELP hydrant_records_retried_total Times that a record was sent again.
+# TYPE hydrant_records_retried_total counter
+hydrant_records_retried_total{stream="logs"} 4
 `
 		var names []string
 		for line := range strings.Lines(want) {
@@ -110,7 +119,7 @@ hydrant_unpacked_billed_bytes_total{stream="logs"} 51200
 		}
 		for _, f := range families {
 			switch m := f.GetMetric()[0]; f.GetName() {
-			case "hydrant_billed_dollars_total":
+			case "hydrant_billed_total":
 				if usd := m.GetCounter().GetValue(); usd != p.Stats().BilledUSD || usd == 0 {
 					t.Errorf("billed $%v", usd)
 				}

@@ -63,9 +63,6 @@ func (q *Queue) commit() {
 			q.syncDue = false
 			s.mu.Unlock()
 			err = q.write(g, n, sync)
-			if report := s.o.OnAppend; err == nil && g.n > 0 && report != nil {
-				report(q, int(g.n))
-			}
 			s.mu.Lock()
 		}
 		q.publishLocked(g, n, err)
@@ -105,6 +102,7 @@ func (q *Queue) publishLocked(g *group, n *note, err error) {
 		q.tags = append(q.tags, tag{g.first + t.number, t.value})
 	}
 	q.next += g.n
+	s.count += int64(g.n)
 	if s.o.SyncEvery > 0 && !q.syncArmed && w.synced.index != w.end.index {
 		q.syncArmed = true
 		time.AfterFunc(s.o.SyncEvery, func() {

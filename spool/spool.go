@@ -56,9 +56,6 @@ type Options struct {
 	// SegmentBytes is the size of a segment file; default 64 MiB, or an eighth of
 	// MaxBytes if that is less. At least 4 KiB, at most 1 GiB.
 	SegmentBytes int64
-	// OnAppend is told of records that are durable, before Read returns them and
-	// Append returns. It must not call the spool.
-	OnAppend func(q *Queue, n int)
 	// OnDamage is told of what can't be read any more. It must not call the spool.
 	OnDamage func(Damage)
 	// FS is for tests; default is the operating system's.
@@ -108,7 +105,8 @@ type Spool struct {
 	closed  bool       // everything is
 	queues  map[string]*Queue
 	bytes   int64         // of all files, and of what is to be written
-	records int64         // not acknowledged
+	records int64         // not acknowledged, and to be written
+	count   int64         // of records committed since Open
 	freed   chan struct{} // closed, and made anew, when there is more room
 	wg      sync.WaitGroup
 }
@@ -245,12 +243,18 @@ func (s *Spool) Queues() []*Queue {
 // Dir is the spool's directory.
 func (s *Spool) Dir() string { return s.dir }
 
-// Size returns how many bytes all files of the spool have, and how many records
-// are not acknowledged.
-func (s *Spool) Size() (bytes, records int64) {
+// Totals are of all queues of a spool.
+type Totals struct {
+	Bytes    int64 // of all files, and of what is being written
+	Records  int64 // not acknowledged; they include those that are being written
+	Appended int64 // since Open: those that Append has returned for, and Read may
+}
+
+// Totals returns the state of the spool.
+func (s *Spool) Totals() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes, s.records
+	return Totals{Bytes: s.bytes, Records: s.records, Appended: s.count}
 }
 
 // Stop ends Append: it returns ErrClosed from now on, also where it waits for

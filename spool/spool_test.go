@@ -95,8 +95,8 @@ func TestRestart(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 	queue(t, s, "logs").Ack(Range{2, 1})
-	if bytes, records := s.Size(); records != 15 || bytes == 0 {
-		t.Errorf("%d records, %d bytes", records, bytes)
+	if st := s.Totals(); st.Records != 15 || st.Bytes == 0 {
+		t.Errorf("%+v", st)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -243,8 +243,8 @@ func TestConcurrent(t *testing.T) {
 			close(done)
 			reading.Wait()
 			idle(s)
-			if bytes, records := s.Size(); records != 0 || bytes > 2*dropBytes {
-				t.Errorf("left: %d records, %d bytes", records, bytes)
+			if st := s.Totals(); st.Records != 0 || st.Bytes > 2*dropBytes {
+				t.Errorf("left: %+v", st)
 			}
 		})
 	}
@@ -521,8 +521,8 @@ func TestDamagedFiles(t *testing.T) {
 			if len(got)+int(lost) != 100 || lost < 10 || lost > 20 {
 				t.Errorf("read %d, reported %d lost", len(got), lost)
 			}
-			if _, records := s.Size(); records != int64(len(got)) {
-				t.Errorf("%d records are left, of %d read", records, len(got))
+			if st := s.Totals(); st.Records != int64(len(got)) {
+				t.Errorf("%+v are left, of %d read", st, len(got))
 			}
 		})
 	}
