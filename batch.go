@@ -33,7 +33,8 @@ type member struct {
 	index  int           // in its PutBatch; with a spool, its number there
 	size   int           // with its delimiter
 	at     time.Duration // of Put, since the producer's start
-	source *string       // or nil
+	source string        // as in Record
+	place  int64
 }
 
 // pack is a record as Firehose gets it: one or more members.

@@ -17,8 +17,10 @@ const CodeRecordTooLarge = "RecordTooLarge"
 // a line of a dead letter file; Data is base64 there.
 type DeadRecord struct {
 	Stream string `json:"stream"`
-	// Source is where the record comes from, if that was given with it.
-	Source string `json:"source,omitempty"`
+	// Source and Position are where the record comes from, if that was given with
+	// it.
+	Source   string `json:"source,omitempty"`
+	Position int64  `json:"position,omitempty"`
 	// Data holds the record's bytes as they were sent, delimiter and all.
 	Data []byte `json:"data"`
 	// Code is the service's error code, RecordTooLarge, or empty where no answer

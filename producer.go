@@ -163,9 +163,10 @@ func (p *Producer) TryPut(data []byte) error {
 // Record is a record to put.
 type Record struct {
 	Data []byte
-	// Source tells where it comes from, for the dead letter: a file and a place
-	// in it, say. At most 1,024 bytes.
-	Source string
+	// Source and Position tell where it comes from, for the dead letter: a file,
+	// say, and a line or a byte in it. A spool takes a Source of at most 1,024 bytes.
+	Source   string
+	Position int64
 }
 
 // PutBatch puts records in order and returns how many were accepted: all of
@@ -242,11 +243,7 @@ func (p *Producer) put(ctx context.Context, wait bool, r Record, ack func(Ack), 
 	p.stats.Accepted++
 	p.stats.Pending++
 	p.stats.AcceptedBytes += int64(size)
-	m := member{ack: ack, index: index, size: size, at: p.clock()}
-	if r.Source != "" {
-		source := r.Source
-		m.source = &source
-	}
+	m := member{ack: ack, index: index, size: size, at: p.clock(), source: r.Source, place: r.Position}
 	if size > p.longest {
 		p.refuseLocked(s, data, m)
 		return nil

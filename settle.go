@@ -425,11 +425,9 @@ func (p *Producer) appendDead(list []DeadRecord, stream string, b *batch, k *pac
 		d := DeadRecord{
 			Stream: stream, Data: raw[:m.size:m.size], Attempts: b.attempts,
 			First: p.start.Add(m.at), Last: now, MaybeDelivered: k.maybe,
+			Source: m.source, Position: m.place,
 		}
 		raw = raw[m.size:]
-		if m.source != nil {
-			d.Source = *m.source
-		}
 		if k.last != nil {
 			d.Code, d.Message = k.last.code, k.last.message
 		}

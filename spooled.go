@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/hydrant-go/hydrant/spool"
 )
@@ -157,8 +158,7 @@ type chunk struct {
 // add copies a record into the chunk, and appends the chunk when it is full.
 func (c *chunk) add(ctx context.Context, r Record) error {
 	name := c.p.route(r.Data)
-	size := len(r.Data) + len(r.Source)
-	if name != c.name || len(c.records) == chunkRecords || len(c.memory)+size > chunkBytes {
+	if name != c.name || len(c.records) == chunkRecords || len(c.memory)+len(r.Data) > chunkBytes {
 		if err := c.flush(ctx); err != nil {
 			return err
 		}
@@ -166,8 +166,7 @@ func (c *chunk) add(ctx context.Context, r Record) error {
 	c.name = name
 	c.memory = append(c.memory, r.Data...)
 	data := c.memory[len(c.memory)-len(r.Data) : len(c.memory) : len(c.memory)]
-	c.memory = append(c.memory, r.Source...)
-	rec := spool.Record{Data: data, Source: c.memory[len(c.memory)-len(r.Source):]}
+	rec := spool.Record{Data: data, Source: r.Source, Position: r.Position}
 	if c.ack != nil {
 		rec.Tag = &waiting{c.ack, c.next}
 	}
@@ -257,11 +256,7 @@ func (s *stream) fedLocked(next uint64) {
 // It returns false when the producer ends first.
 func (s *stream) loadLocked(r *spool.Record) bool {
 	p := s.p
-	m := member{index: int(r.Number), size: p.sizeOf(r.Data), at: r.Time.Sub(p.start)}
-	if len(r.Source) > 0 {
-		source := string(r.Source)
-		m.source = &source
-	}
+	m := member{index: int(r.Number), size: p.sizeOf(r.Data), at: r.Time.Sub(p.start), source: r.Source, place: r.Position}
 	if w, ok := r.Tag.(*waiting); ok {
 		m.ack = func(a Ack) {
 			a.Index = w.index
@@ -320,8 +315,36 @@ func numbers(packs []settled) (list []spool.Range) {
 	return list
 }
 
+// tellHandedLocked tells the queue which of the records that are left may have been
+// stored. All calls have ended.
+func (s *stream) tellHandedLocked() {
+	below := uint64(0)
+	note := func(members []member, maybe bool) {
+		if maybe && len(members) > 0 {
+			below = max(below, uint64(members[len(members)-1].index)+1)
+		}
+	}
+	for _, b := range slices.Concat(s.ready, s.again) {
+		note(b.members, b.maybe)
+		for i := range b.packs {
+			note(b.packs[i].members, b.packs[i].maybe)
+		}
+	}
+	if s.open != nil {
+		note(s.open.members, s.open.maybe)
+	}
+	s.queue.Handed(below)
+}
+
 // closeSpool closes the spool, and tells what is left in it.
 func (p *Producer) closeSpool(cause error) error {
+	p.mu.Lock()
+	if len(p.left) == 0 { // it does not say which numbers those have
+		for _, s := range p.streams {
+			s.tellHandedLocked()
+		}
+	}
+	p.mu.Unlock()
 	if err := p.spool.Close(); err != nil {
 		return fmt.Errorf("hydrant: close the spool: %w", err)
 	}
@@ -333,7 +356,7 @@ func (p *Producer) closeSpool(cause error) error {
 
 // putOne appends a record to the queue of its stream.
 func (p *Producer) putOne(ctx context.Context, wait bool, name string, r Record, ack func(Ack)) error {
-	rec := spool.Record{Data: r.Data, Source: []byte(r.Source)}
+	rec := spool.Record{Data: r.Data, Source: r.Source, Position: r.Position}
 	callbacks := int64(0)
 	if ack != nil {
 		rec.Tag = &waiting{ack, 0}

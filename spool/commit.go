@@ -55,10 +55,10 @@ func (q *Queue) commit() {
 		q.open, q.kicked = newGroup(q.spare), false
 		close(q.taken)
 		q.taken = make(chan struct{})
-		n := &note{at: g.at, handed: max(q.before, min(q.cursor+handAhead, q.next+g.n)), acked: q.unnoted}
+		n := &note{at: g.at, handed: q.handedLocked(g.n), acked: q.unnoted}
 		q.unnoted = nil
 		var err error
-		if g.n > 0 || q.syncDue || !(q.emptyLocked() && len(q.segments) <= 1) && (len(n.acked) > 0 || n.handed > q.noted || s.closed && q.w.file != nil) {
+		if g.n > 0 || q.syncDue || !(q.emptyLocked() && len(q.segments) <= 1) && (len(n.acked) > 0 || n.handed > q.noted || s.closed && (q.w.file != nil || n.handed < q.noted)) {
 			sync := g.n > 0 && s.o.SyncEvery == 0 || q.syncDue
 			q.syncDue = false
 			s.mu.Unlock()
@@ -74,6 +74,14 @@ func (q *Queue) commit() {
 		q.trimLocked()
 	}
 	q.committing = false
+}
+
+// handedLocked is what a note says with n records behind it.
+func (q *Queue) handedLocked(n uint64) uint64 {
+	if q.spool.closed && q.final > 0 {
+		return q.final
+	}
+	return max(q.noted, q.before, min(q.cursor+handAhead, q.next+n))
 }
 
 // publishLocked shows others what a commit has come to.
@@ -96,7 +104,7 @@ func (q *Queue) publishLocked(g *group, n *note, err error) {
 		s.freeLocked(int64(g.n), 0)
 		return
 	}
-	q.noted = max(q.noted, n.handed)
+	q.noted = n.handed
 	g.first = q.next
 	for _, t := range g.tags {
 		q.tags = append(q.tags, tag{g.first + t.number, t.value})

@@ -242,7 +242,7 @@ func (m *model) append(name string) {
 		data := fmt.Appendf(nil, "%s-%d-%s", name, m.last, bytes.Repeat([]byte("x"), m.rng.IntN(600)))
 		r := Record{Data: data, Tag: string(data)}
 		if m.rng.IntN(3) == 0 {
-			r.Source = []byte("file:1")
+			r.Source, r.Position = "file", int64(m.last)
 		}
 		records = append(records, r)
 		mq.refused[string(data)] = true
@@ -298,11 +298,24 @@ func (m *model) ack(name string) {
 // restart closes the spool and opens it again, with the file system failing at the
 // end or not.
 func (m *model) restart(sound bool) {
+	for _, name := range []string{"a", "b"} {
+		mq := m.queues[name]
+		if m.rng.IntN(2) == 0 {
+			below := uint64(0)
+			for _, number := range mq.out {
+				below = max(below, number+1)
+			}
+			m.queue(name).Handed(below)
+		}
+	}
 	m.hush(sound)
 	err := m.s.Close()
 	m.hush(false)
 	if sound && err != nil {
 		m.fatal("close: %v", err)
+	}
+	if m.faults == 0 {
+		m.checkMarks()
 	}
 	m.mu.Lock()
 	for _, mq := range m.queues {
@@ -310,6 +323,24 @@ func (m *model) restart(sound bool) {
 	}
 	m.mu.Unlock()
 	m.open()
+}
+
+// checkMarks checks that what was out when the spool was closed is marked.
+func (m *model) checkMarks() {
+	o := m.o
+	o.ReadOnly = true
+	s, err := Open("/spool", o)
+	if err != nil {
+		m.fatal("look: %v", err)
+	}
+	for name, mq := range m.queues {
+		for _, r := range m.readAll(s, name) {
+			if mq.out[string(r.Data)] != 0 && !r.MaybeHanded {
+				m.fatal("queue %s: %q had been handed out, and is not marked after a restart", name, r.Data)
+			}
+		}
+	}
+	_ = s.Close()
 }
 
 // kill ends the process without a Close: nothing that was written is lost, and the

@@ -12,8 +12,10 @@ import (
 // Record is a record of a queue.
 type Record struct {
 	Data []byte
-	// Source tells where it comes from, at most 1 KiB; kept with the record.
-	Source []byte
+	// Source, of at most 1 KiB, and Position tell where it comes from; they are kept
+	// with the record.
+	Source   string
+	Position int64
 	// Tag is for the caller; kept in memory, so that it is nil after a restart.
 	Tag any
 
@@ -51,11 +53,13 @@ type Queue struct {
 	unnoted    ranges        // those of them that no note has
 	noted      uint64        // handed, as the last note says
 	before     uint64        // handed, before the start
+	final      uint64        // handed, as Handed has told, or 0
 	cursor     uint64        // what Read returns next
 	tags       []tag         // of records that Read has not returned, by number
 	open       *group        // what the next commit writes
 	taken      chan struct{} // closed, and made anew, when a commit takes it
 	spare      []byte        // a buffer for a group
+	source     []byte        // and for a record's source
 	committing bool          // the committer runs
 	kicked     bool          // notes, or a sync, are to be written
 	syncArmed  bool          // a timer for the interval runs
@@ -137,8 +141,9 @@ func sizeOf(records []Record) (size int64, err error) {
 				len(r.Data), len(r.Source), MaxRecordBytes, maxSourceBytes)
 		}
 		size += entryHeader + int64(len(r.Data))
-		if n := len(r.Source); n > 0 {
-			size += int64(n + len(binary.AppendUvarint(nil, uint64(n))))
+		if r.sourced() {
+			var b [2*binary.MaxVarintLen64 + 64]byte
+			size += int64(len(r.appendSource(b[:0])))
 		}
 	}
 	return size, nil
@@ -166,9 +171,9 @@ func (q *Queue) add(ctx context.Context, records []Record, size int64) (g *group
 	at = g.n
 	for i := range records {
 		r := &records[i]
-		if len(r.Source) > 0 {
-			n := binary.AppendUvarint(make([]byte, 0, 4), uint64(len(r.Source)))
-			g.buf = appendEntry(g.buf, kindSourced, n, r.Source, r.Data)
+		if r.sourced() {
+			q.source = r.appendSource(q.source[:0])
+			g.buf = appendEntry(g.buf, kindSourced, q.source, r.Data)
 		} else {
 			g.buf = appendEntry(g.buf, kindRecord, r.Data)
 		}
@@ -198,7 +203,7 @@ func (q *Queue) Ack(done ...Range) {
 	s := q.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.o.ReadOnly {
 		return
 	}
 	var n uint64
@@ -209,6 +214,19 @@ func (q *Queue) Ack(done ...Range) {
 	}
 	s.freeLocked(int64(n), 0)
 	q.kickLocked()
+}
+
+// Handed tells what is known when the queue is about to be closed: of the records
+// that are left, none from this number on has been used since the last start,
+// though Read may have returned it. Without it the next Read marks all of those as
+// MaybeHanded.
+func (q *Queue) Handed(below uint64) {
+	q.spool.mu.Lock()
+	defer q.spool.mu.Unlock()
+	q.final = max(below, 1)
+	if q.cursor < q.before { // what was not read yet is as unsure as it was
+		q.final = max(q.final, q.before)
+	}
 }
 
 // low is the watermark: all records below it are acknowledged.

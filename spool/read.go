@@ -19,6 +19,7 @@ type reader struct {
 	file   vfs.File
 	scan   scanner
 	at     time.Time // of the latest note
+	source string    // the latest
 }
 
 func (r *reader) leave() {
@@ -146,7 +147,10 @@ func (q *Queue) collect(list []Record, v *view, bytes int) ([]Record, error) {
 			continue
 		}
 		rec := Record{Number: number, Time: r.at, MaybeHanded: number < q.before}
-		rec.Source, rec.Data = parseRecord(e)
+		rec.parse(e, r.source)
+		if rec.Source != "" {
+			r.source = rec.Source
+		}
 		list = append(list, rec)
 		bytes -= len(rec.Data)
 	}
@@ -182,6 +186,10 @@ func (q *Queue) lose(v *view, d Damage, end uint64) error {
 		v.cursor = lost.end()
 		return nil
 	}
+	if q.spool.o.ReadOnly && !q.spool.strict && q.vanished(v.seg) {
+		v.cursor = lost.end()
+		return nil // with all that was in it acknowledged
+	}
 	d.Queue = q.name
 	if d.Segment == "" {
 		d.Segment = filepath.Join(q.dir, fmt.Sprintf("%016x-*%s", v.cursor, suffix))
@@ -199,10 +207,23 @@ func (q *Queue) lose(v *view, d Damage, end uint64) error {
 	return nil
 }
 
+// vanished tells whether a segment's file is gone.
+func (q *Queue) vanished(seg *segment) bool {
+	if seg == nil {
+		return true
+	}
+	f, err := q.spool.fs.Open(filepath.Join(q.dir, seg.name()))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	_ = f.Close()
+	return false
+}
+
 // setAside copies what is damaged to a file of its own, and returns its path. For
 // nothing but zeros there is none.
 func (q *Queue) setAside(d Damage, name string) (path string, err error) {
-	if d.Bytes == 0 {
+	if d.Bytes == 0 || q.spool.o.ReadOnly {
 		return "", nil
 	}
 	fsys := q.spool.fs
@@ -257,7 +278,7 @@ func (q *Queue) pass(list []Record, cursor uint64) {
 	}
 	clear(q.tags[:n])
 	q.tags = q.tags[n:]
-	if cursor <= q.noted || len(list) == 0 || s.closed {
+	if cursor <= q.noted || len(list) == 0 || s.closed || s.o.ReadOnly {
 		return
 	}
 	g := q.open

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -32,12 +33,21 @@ func listSegments(fsys vfs.FS, dir string) ([]*segment, error) {
 // behind the last entry of all is set aside.
 func (q *Queue) recover() error {
 	var err error
-	if q.segments, err = listSegments(q.spool.fs, q.dir); err != nil || len(q.segments) == 0 {
+	if q.segments, err = listSegments(q.spool.fs, q.dir); err != nil {
 		return err
 	}
+	if len(q.segments) == 0 {
+		if q.spool.o.ReadOnly {
+			return nil
+		}
+		// Numbers begin anew, so none of an old file may come back.
+		return q.spool.fs.SyncDir(q.dir)
+	}
 	q.made = true
-	if err := q.sweep(); err != nil {
-		return err
+	if !q.spool.o.ReadOnly {
+		if err := q.sweep(); err != nil {
+			return err
+		}
 	}
 	q.acked.add(Range{0, q.segments[0].first}) // or the ones before would be there
 	newest := len(q.segments) - 1
@@ -57,7 +67,7 @@ func (q *Queue) recover() error {
 			r.N = min(r.end(), q.next) - min(r.First, q.next)
 			q.acked.add(r)
 		}
-		q.before = max(q.before, f.handed)
+		q.before = cmp.Or(q.before, f.handed)
 		if f.whole {
 			break
 		}
@@ -83,7 +93,7 @@ type findings struct {
 	end    int64  // of its last entry
 	next   uint64 // number of the next record
 	acked  []Range
-	handed uint64
+	handed uint64 // as the last note says, 0 if there is none
 	whole  bool // acked is all that was acknowledged up to the end
 	// Of the last commit, which is what follows the last note:
 	settled bool   // it has no records
@@ -139,7 +149,7 @@ func survey(fsys vfs.FS, dir string, seg *segment) (f findings, err error) {
 			f.whole = true
 		}
 		f.acked = append(f.acked, n.acked...)
-		f.handed = max(f.handed, n.handed)
+		f.handed = n.handed
 		f.settled, f.holes = true, nil
 	}
 }
@@ -159,7 +169,12 @@ func (q *Queue) settleTail(seg *segment, f *findings) error {
 		if err := q.reportTorn(Damage{Segment: path, Offset: f.end, Bytes: seg.size - f.end}); err != nil {
 			return err
 		}
-	} else if f.settled {
+	}
+	if q.spool.o.ReadOnly {
+		seg.size = f.end
+		return nil
+	}
+	if seg.size == f.end && f.settled {
 		file, err := q.spool.fs.Open(path)
 		if err != nil {
 			return err
@@ -177,6 +192,9 @@ func (q *Queue) settleTail(seg *segment, f *findings) error {
 }
 
 func (q *Queue) reportTorn(d Damage) error {
+	if !q.spool.strict {
+		return nil // it is being written
+	}
 	d.Queue, d.Torn = q.name, true
 	var err error
 	if d.Aside, err = q.setAside(d, fmt.Sprintf("torn-%s-%08x", filepath.Base(d.Segment)[:16], d.Offset)); err != nil {

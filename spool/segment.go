@@ -25,7 +25,7 @@ const (
 // Kinds of entries.
 const (
 	kindRecord  = 1 // payload: the record
-	kindSourced = 2 // payload: length of the source, the source, the record
+	kindSourced = 2 // payload: length of the source, position, the source, the record
 	kindNote    = 3 // payload: time, handed, acknowledged ranges
 )
 
@@ -152,15 +152,34 @@ func parseNote(b []byte) (n note, err error) {
 	return n, err
 }
 
-// parseRecord is the record in an entry.
-func parseRecord(e entry) (source, data []byte) {
-	if e.kind == kindSourced {
-		n, k := binary.Uvarint(e.payload)
-		if k > 0 && n <= uint64(len(e.payload)-k) {
-			return e.payload[k : k+int(n)], e.payload[k+int(n):]
-		}
+// sourced tells whether it is to be kept where the record comes from.
+func (r *Record) sourced() bool { return r.Source != "" || r.Position != 0 }
+
+func (r *Record) appendSource(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(r.Source)))
+	return append(binary.AppendVarint(b, r.Position), r.Source...)
+}
+
+// parse takes the record from an entry. The text of its source is shared with the
+// one before, where it is the same.
+func (r *Record) parse(e entry, before string) {
+	r.Data = e.payload
+	if e.kind != kindSourced {
+		return
 	}
-	return nil, e.payload
+	n, k := binary.Uvarint(e.payload)
+	if k <= 0 {
+		return
+	}
+	position, j := binary.Varint(e.payload[k:])
+	if j <= 0 || n > uint64(len(e.payload)-k-j) {
+		return
+	}
+	source := e.payload[k+j:][:n]
+	r.Source, r.Position, r.Data = before, position, e.payload[k+j+int(n):]
+	if string(source) != before {
+		r.Source = string(source)
+	}
 }
 
 // entry is what scanner finds. Its payload is valid until the next one.

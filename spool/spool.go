@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"path/filepath"
 	"runtime"
@@ -58,6 +59,10 @@ type Options struct {
 	SegmentBytes int64
 	// OnDamage is told of what can't be read any more. It must not call the spool.
 	OnDamage func(Damage)
+	// ReadOnly is for a look at a spool that another process may have: nothing is
+	// locked or changed, Append returns ErrClosed, and Ack has no effect. What
+	// Read returns is what was there at Open, less what has gone since.
+	ReadOnly bool
 	// FS is for tests; default is the operating system's.
 	FS vfs.FS
 }
@@ -104,6 +109,7 @@ type Spool struct {
 	stopped bool       // Append is over
 	closed  bool       // everything is
 	queues  map[string]*Queue
+	strict  bool          // nobody else changes the files
 	bytes   int64         // of all files, and of what is to be written
 	records int64         // not acknowledged, and to be written
 	count   int64         // of records committed since Open
@@ -144,25 +150,89 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	if err := o.FS.Mkdir(dir); err != nil {
-		return nil, fmt.Errorf("make the spool's directory: %w", err)
+	s := &Spool{dir: dir, o: o, fs: o.FS, lock: noLock{}, queues: map[string]*Queue{}, freed: make(chan struct{})}
+	if o.ReadOnly {
+		s.stopped = true
+	} else {
+		if err := o.FS.Mkdir(dir); err != nil {
+			return nil, fmt.Errorf("make the spool's directory: %w", err)
+		}
+		if err := s.takeLock(); err != nil {
+			return nil, err
+		}
 	}
-	lock, err := o.FS.Lock(filepath.Join(dir, lockFile))
-	if err != nil {
-		return nil, fmt.Errorf("spool %s: %w", dir, err)
-	}
-	s := &Spool{dir: dir, o: o, fs: o.FS, lock: lock, queues: map[string]*Queue{}, freed: make(chan struct{})}
 	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), s.lock.Close())
 	}
 	return s, nil
+}
+
+// takeLock keeps other processes out.
+func (s *Spool) takeLock() error {
+	lock, err := s.fs.Lock(filepath.Join(s.dir, lockFile))
+	if err != nil {
+		return fmt.Errorf("spool %s: %w", s.dir, err)
+	}
+	s.lock, s.strict = lock, true
+	return nil
+}
+
+type noLock struct{}
+
+func (noLock) Close() error { return nil }
+
+// Verify reads all that a spool holds and is not acknowledged, reports what can't
+// be read, and changes nothing. It returns how many records could be, and how many
+// bytes they have. It fails with ErrLocked while another process has the spool.
+func Verify(dir string, o Options) (records, bytes int64, err error) {
+	if err := o.setDefaults(); err != nil {
+		return 0, 0, err
+	}
+	o.ReadOnly = true
+	s := &Spool{dir: dir, o: o, fs: o.FS, stopped: true, queues: map[string]*Queue{}, freed: make(chan struct{})}
+	if _, err := s.fs.List(dir); err != nil { // Lock would make it
+		return 0, 0, err
+	}
+	if err := s.takeLock(); err != nil {
+		return 0, 0, err
+	}
+	err = s.load()
+	for _, q := range s.Queues() {
+		if err != nil {
+			break
+		}
+		n, size, qerr := q.readAll()
+		records, bytes, err = records+n, bytes+size, qerr
+	}
+	return records, bytes, errors.Join(err, s.Close())
+}
+
+func (q *Queue) readAll() (records, bytes int64, err error) {
+	var list []Record
+	for {
+		if list, err = q.Read(list[:0], readSize); len(list) == 0 {
+			return records, bytes, err
+		}
+		records += int64(len(list))
+		for i := range list {
+			bytes += int64(len(list[i].Data))
+		}
+	}
 }
 
 func (s *Spool) load() error {
 	names, err := queueNames(s.fs, s.dir)
 	for _, name := range names {
 		q := s.newQueue(name)
-		if err := q.recover(); err != nil {
+		err := q.recover()
+		for range 3 {
+			if !s.o.ReadOnly || !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			q = s.newQueue(name) // a file has gone between the listing and the look
+			err = q.recover()
+		}
+		if err != nil {
 			return fmt.Errorf("queue %s: %w", name, err)
 		}
 		s.queues[name] = q
@@ -174,7 +244,9 @@ func (s *Spool) load() error {
 			s.bytes += seg.size
 		}
 		s.records += q.leftLocked()
-		q.kickLocked() // what is not needed any more goes
+		if !s.o.ReadOnly {
+			q.kickLocked() // what is not needed any more goes
+		}
 	}
 	return err
 }
@@ -283,6 +355,13 @@ func (s *Spool) Close() error {
 	}
 	s.closed = true
 	s.stopLocked()
+	if s.o.ReadOnly {
+		s.mu.Unlock()
+		for _, q := range s.queues {
+			q.r.leave()
+		}
+		return s.lock.Close()
+	}
 	for _, q := range s.queues {
 		q.kickLocked()
 	}

@@ -68,7 +68,7 @@ func read(t *testing.T, q *Queue) (texts []string, records []Record) {
 		}
 		for _, r := range list {
 			texts = append(texts, string(r.Data))
-			r.Data, r.Source = bytes.Clone(r.Data), bytes.Clone(r.Source)
+			r.Data = bytes.Clone(r.Data)
 			records = append(records, r)
 		}
 	}
@@ -84,14 +84,14 @@ func TestRestart(t *testing.T) {
 	for _, name := range names {
 		add(t, queue(t, s, name), name+" 1", name+" 2", "")
 	}
-	if _, err := queue(t, s, "logs").Append(t.Context(), Record{Data: []byte("sourced"), Source: []byte("app.log:12")}); err != nil {
+	if _, err := queue(t, s, "logs").Append(t.Context(), Record{Data: []byte("sourced"), Source: "app.log", Position: -12}); err != nil {
 		t.Fatal(err)
 	}
 	got, records := read(t, queue(t, s, "logs"))
 	if want := []string{"logs 1", "logs 2", "", "sourced"}; !slices.Equal(got, want) {
 		t.Fatalf("read %q, want %q", got, want)
 	}
-	if r := records[3]; string(r.Source) != "app.log:12" || r.MaybeHanded || r.Number != 4 {
+	if r := records[3]; r.Source != "app.log" || r.Position != -12 || r.MaybeHanded || r.Number != 4 {
 		t.Errorf("got %+v", r)
 	}
 	queue(t, s, "logs").Ack(Range{2, 1})
@@ -131,6 +131,61 @@ func TestRestart(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 1 || left[0].Name() != "lock" {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// Somebody may look at a spool while another has it, and changes nothing.
+func TestReadOnly(t *testing.T) {
+	fs := vfs.NewMem(1)
+	s := open(t, "/s", Options{FS: fs, SegmentBytes: 4 << 10})
+	q := queue(t, s, "q")
+	var want []string
+	for i := range 100 {
+		want = append(want, fmt.Sprintf("record %d %s", i, strings.Repeat("y", 100)))
+		add(t, q, want[i])
+	}
+	_, _ = read(t, q)
+	q.Ack(Range{11, 1})
+	idle(s)
+	want = slices.Delete(want, 10, 11)
+	changes := 0
+	fs.Fail = func(vfs.Op, string) error { changes++; return nil }
+	look := open(t, "/s", Options{FS: fs, ReadOnly: true})
+	lq := queue(t, look, "q")
+	if st := lq.Stats(); st.Records != 99 || st.Segments != q.Stats().Segments || look.Totals().Records != 99 {
+		t.Errorf("%+v, the owner's is %+v", st, q.Stats())
+	}
+	if _, err := lq.Append(t.Context(), Record{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Append: %v", err)
+	}
+	list, err := lq.Read(nil, 1)
+	if err != nil || len(list) != 1 || string(list[0].Data) != want[0] {
+		t.Fatalf("read %v, %v", list, err)
+	}
+	if changes > 0 {
+		t.Errorf("%d changes", changes)
+	}
+	if _, _, err := Verify("/s", Options{FS: fs}); !errors.Is(err, ErrLocked) {
+		t.Errorf("Verify beside the owner: %v", err)
+	}
+
+	q.Ack(Range{1, 60}) // segments go
+	idle(s)
+	look.o.OnDamage = func(d Damage) { t.Errorf("reported: %v", d) }
+	rest, _ := read(t, lq)
+	if n := len(rest); n < 40 || n > 98 || !slices.Equal(rest[n-40:], want[59:]) {
+		t.Errorf("read %d", n)
+	}
+	if err := look.Close(); err != nil {
+		t.Error(err)
+	}
+	_ = s.Close()
+	n, size, err := Verify("/s", Options{FS: fs})
+	if n != 40 || size != 40*110 || err != nil {
+		t.Errorf("Verify: %d records of %d bytes, %v", n, size, err)
+	}
+	if _, _, err := Verify("/none", Options{FS: fs}); err == nil {
+		t.Error("Verify finds a spool where there is none")
 	}
 }
 
@@ -181,7 +236,7 @@ func TestBadOptions(t *testing.T) {
 			t.Errorf("queue %q: no error", name)
 		}
 	}
-	if _, err := queue(t, s, "q").Append(t.Context(), Record{Source: make([]byte, 2000)}); err == nil {
+	if _, err := queue(t, s, "q").Append(t.Context(), Record{Source: strings.Repeat("x", 2000)}); err == nil {
 		t.Error("a source of 2,000 bytes: no error")
 	}
 }
@@ -411,7 +466,7 @@ func TestFlippedByte(t *testing.T) {
 		text := fmt.Sprintf("record %d %s", i, strings.Repeat("y", i*5))
 		want = append(want, text)
 		if i%3 == 0 {
-			if _, err := q.Append(t.Context(), Record{Data: []byte(text), Source: []byte("file:7")}); err != nil {
+			if _, err := q.Append(t.Context(), Record{Data: []byte(text), Source: "file", Position: 7}); err != nil {
 				t.Fatal(err)
 			}
 			continue
@@ -456,6 +511,13 @@ func flipped(t *testing.T, fs *vfs.Mem, path string, off int64, flip byte, want 
 	if _, err := f.WriteAt(b, off); err != nil {
 		t.Fatal(err)
 	}
+	fs.Fail = func(op vfs.Op, name string) error { return fmt.Errorf("%s %s: nothing may change", op, name) }
+	var seen []Damage
+	n, _, err := Verify("/s", Options{FS: fs, OnDamage: func(d Damage) { seen = append(seen, d) }})
+	fs.Fail = nil
+	if err != nil {
+		t.Fatalf("%s: verify: %v", what, err)
+	}
 	var damage []Damage
 	s, err := Open("/s", Options{FS: fs, SegmentBytes: 4 << 10, OnDamage: func(d Damage) { damage = append(damage, d) }})
 	if err != nil {
@@ -463,6 +525,9 @@ func flipped(t *testing.T, fs *vfs.Mem, path string, off int64, flip byte, want 
 	}
 	defer s.Close()
 	got, _ := read(t, queue(t, s, "q"))
+	if len(seen) != len(damage) || int(n) != len(got) {
+		t.Errorf("%s: Verify reads %d and reports %v; the spool %d and %v", what, n, seen, len(got), damage)
+	}
 	left := slices.Clone(want)
 	again := 0
 	for _, g := range got {

@@ -148,7 +148,7 @@ func TestInterruptSendWhileTheServiceIsDown(t *testing.T) {
 	}
 	defer writer.Close() // a pipe that stays open, as from tail -F
 	var stderr bytes.Buffer
-	cmd := command(t, fh.env, "send", stream, "--drain-timeout", "200ms")
+	cmd := command(t, fh.env, "send", stream, "--drain", "200ms")
 	cmd.Stdin, cmd.Stderr = in, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestSecondInterrupt(t *testing.T) {
 	fh := newSite(t)
 	fh.SetFaults(&local.Plan{Error: 1})
 	var stderr safeBuffer
-	cmd := command(t, fh.env, "send", stream, "--drain-timeout", "1h")
+	cmd := command(t, fh.env, "send", stream, "--drain", "1h")
 	cmd.Stdin, cmd.Stderr = strings.NewReader("one\n"), &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
+	"iter"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,22 +19,12 @@ import (
 	"github.com/hydrant-go/hydrant/wire"
 )
 
-const defaultDeadLetter = "hydrant-dead-letter.ndjson"
-
 type sendOptions struct {
-	format      string
-	deadLetter  string
-	skip        int64
-	drain       time.Duration
-	deadline    time.Duration
-	linger      time.Duration
-	rate        string
-	compress    string
-	inFlight    int
-	maxAttempts int
-	noPack      bool
-	wait        bool
-	asIs        bool
+	shipOptions
+	format   string
+	skip     int64
+	deadline time.Duration
+	acks     bool
 }
 
 func (a *app) send() *cobra.Command {
@@ -56,10 +47,16 @@ Refused records are sent again, with exponential back-off, until they are stored
 Those that cannot be delivered are appended to the dead letter file with the reason.
 An interrupt stops the reading, sends what was accepted, and tells how to go on.
 
+With --spool what was read is on disk before anything else happens to it: it
+survives a crash, and the next run with that folder sends what is left, first. With
+--acks a program that feeds the pipe learns what is safe. Files that grow are for
+hydrant tail.
+
+Signals: SIGUSR1 prints the state, SIGHUP reads the credentials anew.
 Exit codes: 0 all delivered, 3 some records in the dead letter, 4 gave up before
 all was sent, 130 interrupted.`,
 		Example: `  hydrant send my-stream events.ndjson
-  tail -F app.log | hydrant send my-stream`,
+  app | hydrant send my-stream --spool /var/spool/app`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runSend(cmd.Context(), args[0], args[1:], o)
@@ -67,85 +64,21 @@ all was sent, 130 interrupted.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "auto", "auto, lines, ndjson or json (an array)")
-	f.StringVar(&o.deadLetter, "dead-letter", defaultDeadLetter, "file for records that can't be delivered")
 	f.Int64Var(&o.skip, "skip", 0, "pass over this many records at the start, to go on where a run has stopped")
-	f.DurationVar(&o.drain, "drain-timeout", 30*time.Second, "after an interrupt, how long to try to send what was accepted")
 	f.DurationVar(&o.deadline, "deadline", 0, "stop like at an interrupt after this time, with exit code 4 (0: none)")
-	f.BoolVar(&o.noPack, "no-pack", false, "send each record on its own")
-	f.StringVar(&o.compress, "compress", "", "compress what is packed, by gzip or zstd; the objects are files of that kind then")
-	f.DurationVar(&o.linger, "linger", time.Second, "how long a record may wait for others to fill its call")
-	f.StringVar(&o.rate, "rate", "", "send at most this much a second, such as 500KiB, 5MiB or 2000records (default: what the stream takes)")
-	f.IntVar(&o.inFlight, "in-flight", 16, "most calls under way at once")
-	f.BoolVar(&o.wait, "wait-for-stream", false, "wait for a delivery stream that is not there yet")
-	f.IntVar(&o.maxAttempts, "max-attempts", 0, "send a record at most this often before it goes to the dead letter (0: no limit)")
-	f.BoolVar(&o.asIs, "no-delimiter", false, "send records as they are, without adding a newline")
+	f.BoolVar(&o.acks, "acks", false, `with --spool: print {"accepted":N} each time that more records are safe on disk`)
+	o.flags(f)
 	return cmd
-}
-
-func (o *sendOptions) packing() hydrant.Packing {
-	if o.noPack {
-		return hydrant.PackOff
-	}
-	return hydrant.PackAuto
-}
-
-// lingerOrNone is the linger as the producer takes it, where 0 is the default.
-func (o *sendOptions) lingerOrNone() time.Duration {
-	if o.linger == 0 {
-		return -1
-	}
-	return o.linger
-}
-
-func parseCompression(name string) (hydrant.Compression, error) {
-	switch name {
-	case "":
-		return hydrant.CompressNone, nil
-	case "gzip":
-		return hydrant.CompressGzip, nil
-	case "zstd":
-		return hydrant.CompressZstd, nil
-	}
-	return 0, usageError("--compress: %q is not known; use gzip or zstd", name)
-}
-
-var errDeadline = errors.New("the deadline has passed")
-
-// parseRate reads a bound such as 5MiB, 500000 (bytes) or 2000records.
-func parseRate(text string) (rate hydrant.Rate, err error) {
-	if text == "" {
-		return rate, nil
-	}
-	number := strings.TrimSuffix(text, "/s")
-	if count, ok := strings.CutSuffix(number, "records"); ok {
-		rate.Records, err = strconv.ParseFloat(strings.TrimSpace(count), 64)
-	} else {
-		var n int64
-		n, err = ui.ParseBytes(number)
-		rate.Bytes = float64(n)
-	}
-	if err != nil || rate.Bytes <= 0 && rate.Records <= 0 {
-		return rate, fmt.Errorf("%q is no rate; write bytes or records a second, such as 500KiB, 5MiB or 2000records", text)
-	}
-	return rate, nil
 }
 
 // sending is one run of send.
 type sending struct {
-	app      *app
-	options  sendOptions
-	stream   string
-	region   string
-	producer *hydrant.Producer
-	dead     *hydrant.DeadLetterFile
+	*shipping
+	options sendOptions
 
 	read    atomic.Int64 // bytes of the inputs read
 	records int64        // records taken from the inputs, the skipped ones included
-	bad     int64        // records that the format's reader refused; in the dead letter
-	left    int64        // records that close could not send; in the dead letter
 	where   position     // of the last record taken
-
-	refused atomic.Pointer[hydrant.DeadError] // a refusal that every further record would meet
 }
 
 type position struct {
@@ -161,16 +94,11 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	if err != nil {
 		return usageError("--format: %w", err)
 	}
-	if o.skip < 0 || o.drain < 0 || o.deadline < 0 || o.linger < 0 {
-		return usageError("--skip, --drain-timeout, --deadline and --linger must not be negative")
+	if o.skip < 0 || o.deadline < 0 {
+		return usageError("--skip and --deadline must not be negative")
 	}
-	rate, err := parseRate(o.rate)
-	if err != nil {
-		return usageError("--rate: %w", err)
-	}
-	compression, err := parseCompression(o.compress)
-	if err != nil {
-		return err
+	if o.acks && o.spool == "" {
+		return usageError("--acks needs --spool: without it no record is safe before it is delivered")
 	}
 	if len(files) == 0 {
 		files = []string{"-"}
@@ -179,71 +107,73 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	if err != nil {
 		return err
 	}
-	cfg, err := a.aws(ctx)
-	if err != nil {
+	s := &sending{options: o}
+	if s.shipping, err = a.ship(ctx, stream, &s.options.shipOptions, &watch{}); err != nil {
 		return err
 	}
-	s := &sending{app: a, options: o, stream: stream, region: cfg.Region, dead: hydrant.NewDeadLetterFile(o.deadLetter)}
-	s.producer, err = hydrant.New(ctx, hydrant.Config{
-		Stream: stream, AWS: &cfg, DeadLetter: s.dead, Logger: a.log, WaitForStream: o.wait,
-		Packing: o.packing(), Compression: compression, Linger: o.lingerOrNone(), Rate: rate,
-		InFlight: o.inFlight, MaxAttempts: o.maxAttempts, NoDelimiter: o.asIs,
-	})
-	if err != nil {
-		return err
-	}
-	started := time.Now()
 	if o.deadline > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.deadline, errDeadline)
 		defer cancel()
 	}
-	progress := ui.NewProgress(a.stderr, total, s.snapshot)
+	progress := ui.NewProgress(a.stderr, total, func() ui.Snapshot { return snapshot(s.producer.Stats(), s.read.Load()) })
 	progress.Start()
 	readErr := s.readAll(ctx, files, format)
 	closeErr := s.close(ctx)
 	progress.Stop()
-	if err := s.show(time.Since(started)); err != nil {
+	if err := s.show(max(0, s.records-o.skip)); err != nil {
 		return err
 	}
-	return s.verdict(ctx, readErr, closeErr)
+	return s.verdict(ctx, ending{
+		read: readErr, close: closeErr, where: s.position(),
+		goOn: fmt.Sprintf("the same command with --skip %d goes on from there", s.records),
+	})
 }
 
 func (s *sending) readAll(ctx context.Context, files []string, format source.Format) error {
-	for _, name := range files {
-		if err := s.readInput(ctx, name, format); err != nil {
-			return fmt.Errorf("%s: %w", inputName(name), err)
-		}
-		if s.stopped(ctx) {
-			return nil
-		}
+	all := s.inputs(ctx, files, format)
+	if s.options.spool != "" {
+		return ignoreCancel(ctx, s.putAhead(ctx, all))
 	}
-	return nil
+	return ignoreCancel(ctx, s.putDirect(ctx, all))
 }
 
-func (s *sending) stopped(ctx context.Context) bool {
-	return ctx.Err() != nil || s.refused.Load() != nil
+// taken is a record and its input.
+type taken struct {
+	source.Record
+	input string
+	skip  bool // it only counts
 }
 
-func (s *sending) readInput(ctx context.Context, name string, format source.Format) error {
-	in, err := s.app.open(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	for rec, err := range source.NewReader(&counter{in, &s.read}, format).Records() {
-		// An interrupt comes first: it may have cut the record short.
-		if ctx.Err() != nil {
-			return nil
+// inputs yields the records of all files. An error is the last.
+func (s *sending) inputs(ctx context.Context, files []string, format source.Format) iter.Seq2[taken, error] {
+	return func(yield func(taken, error) bool) {
+		n := int64(0)
+		for _, name := range files {
+			for rec, err := range s.input(ctx, name, format) {
+				if err != nil {
+					yield(taken{}, fmt.Errorf("%s: %w", inputName(name), err))
+					return
+				}
+				// An interrupt comes first: it may have cut the record short.
+				if n++; s.stopped(ctx) || !yield(taken{rec, name, n <= s.options.skip}, nil) {
+					return
+				}
+			}
 		}
+	}
+}
+
+func (s *sending) input(ctx context.Context, name string, format source.Format) iter.Seq2[source.Record, error] {
+	return func(yield func(source.Record, error) bool) {
+		in, err := s.app.open(ctx, name)
 		if err != nil {
-			return err
+			yield(source.Record{}, err)
+			return
 		}
-		if err := s.take(ctx, name, rec); err != nil || s.stopped(ctx) {
-			return ignoreCancel(ctx, err)
-		}
+		defer in.Close()
+		source.NewReader(&counter{in, &s.read}, format).Records()(yield)
 	}
-	return nil
 }
 
 // ignoreCancel leaves out the error that an interrupt itself causes.
@@ -254,212 +184,121 @@ func ignoreCancel(ctx context.Context, err error) error {
 	return err
 }
 
-// take hands one record to the producer, or to the dead letter when the reader
-// found it bad. s.records and s.where count it only once it is in good hands.
-func (s *sending) take(ctx context.Context, name string, rec source.Record) error {
-	switch {
-	case s.records < s.options.skip:
-	case rec.Err != nil:
-		if err := s.bury(ctx, name, rec); err != nil {
-			return err
+// passed notes that a record is in good hands.
+func (s *sending) passed(t *taken) {
+	s.records++
+	s.where = position{t.input, t.Line}
+}
+
+// aside deals with a record that is not for the producer: one to be skipped, or
+// one that the reader found bad.
+func (s *sending) aside(ctx context.Context, t *taken) error {
+	if t.skip {
+		return nil
+	}
+	return s.bury(ctx, t)
+}
+
+func (t *taken) good() bool { return !t.skip && t.Err == nil }
+
+func (t *taken) record() hydrant.Record {
+	return hydrant.Record{Data: t.Data, Source: inputName(t.input), Position: t.Line}
+}
+
+// putDirect hands records to the producer as they are read.
+func (s *sending) putDirect(ctx context.Context, all iter.Seq2[taken, error]) (err error) {
+	_, putErr := s.producer.PutRecords(ctx, func(yield func(hydrant.Record) bool) {
+		for t, readErr := range all {
+			if err = readErr; err != nil {
+				return
+			}
+			if t.good() {
+				if !yield(t.record()) {
+					return
+				}
+			} else if err = s.aside(ctx, &t); err != nil {
+				return
+			}
+			s.passed(&t)
 		}
-	default:
-		if err := s.producer.PutFunc(ctx, rec.Data, s.settled); err != nil {
-			return err
+	}, nil)
+	return cmp.Or(putErr, err)
+}
+
+// putAhead hands records to the producer's spool, those together that have been
+// read while the disk was busy.
+func (s *sending) putAhead(ctx context.Context, all iter.Seq2[taken, error]) (err error) {
+	ahead := newReadAhead(func(list []taken) error { return s.putAll(ctx, list) })
+	for t, readErr := range all {
+		if err = readErr; err == nil {
+			err = ahead.add(t)
+		}
+		if err != nil {
+			break
 		}
 	}
-	s.records++
-	s.where = position{name, rec.Line}
+	return cmp.Or(ahead.close(), err)
+}
+
+func (s *sending) putAll(ctx context.Context, list []taken) error {
+	for len(list) > 0 {
+		good := slices.IndexFunc(list, func(t taken) bool { return !t.good() })
+		if good < 0 {
+			good = len(list)
+		}
+		n, err := s.producer.PutRecords(ctx, recordsOf(list[:good]), nil)
+		for i := range list[:n] {
+			s.passed(&list[i])
+		}
+		if err != nil {
+			return err
+		}
+		if list = list[good:]; len(list) > 0 {
+			if err := s.aside(ctx, &list[0]); err != nil {
+				return err
+			}
+			s.passed(&list[0])
+			list = list[1:]
+		}
+	}
+	if s.options.acks {
+		fmt.Fprintf(s.app.stdout, "{\"accepted\":%d}\n", s.records)
+	}
 	return nil
+}
+
+func recordsOf(list []taken) iter.Seq[hydrant.Record] {
+	return func(yield func(hydrant.Record) bool) {
+		for i := range list {
+			if !yield(list[i].record()) {
+				return
+			}
+		}
+	}
 }
 
 // codeBadRecord is the dead letter's code of a record that is not of its
 // input's format.
 const codeBadRecord = "BadRecord"
 
-func (s *sending) bury(ctx context.Context, name string, rec source.Record) error {
+func (s *sending) bury(ctx context.Context, t *taken) error {
 	now := time.Now()
-	s.app.log.Error("bad record", "input", inputName(name), "line", rec.Line, "error", rec.Err.Error())
+	s.app.log.Error("bad record", "input", inputName(t.input), "line", t.Line, "error", t.Err.Error())
 	err := s.dead.Write(ctx, []hydrant.DeadRecord{{
-		Stream: s.stream, Data: rec.Data, Code: codeBadRecord, First: now, Last: now,
-		Message: fmt.Sprintf("%s, line %d: %v", inputName(name), rec.Line, rec.Err),
+		Stream: s.stream, Source: inputName(t.input), Position: t.Line, Data: t.Data, Code: codeBadRecord, First: now, Last: now,
+		Message: fmt.Sprintf("%s, line %d: %v", inputName(t.input), t.Line, t.Err),
 	}})
 	if err == nil {
-		s.bad++
+		s.bad.Add(1)
 	}
 	return err
 }
 
-// settled watches for a refusal that no later record would escape, such as a
-// deleted stream or a permission taken away: reading on would only fill the
-// dead letter.
-func (s *sending) settled(ack hydrant.Ack) {
-	dead, ok := errors.AsType[*hydrant.DeadError](ack.Err)
-	if !ok || dead.Code == hydrant.CodeRecordTooLarge {
-		return
-	}
-	if class, _ := wire.Classify(dead.Code, dead.Message, 400); class == wire.Refuse {
-		s.refused.CompareAndSwap(nil, dead)
-	}
-}
-
-// close sends what was accepted. After an interrupt it has a time limit, and
-// what could not be sent goes to the dead letter, so that it is not lost.
-func (s *sending) close(ctx context.Context) error {
-	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		if st := s.producer.Stats(); st.Pending > 0 {
-			s.app.tell("\n%s: sending the %s records accepted so far (at most %v; a second interrupt stops at once)",
-				why(ctx), ui.Count(st.Pending), s.options.drain)
-		}
-		time.AfterFunc(s.options.drain, cancel)
-	})()
-	err := s.producer.Close(drain)
-	left, ok := errors.AsType[*hydrant.UndeliveredError](err)
-	if !ok {
-		return errors.Join(err, s.dead.Close())
-	}
-	for i := range left.Records {
-		if left.Records[i].Message == "" {
-			left.Records[i].Message = why(ctx) + " before it was sent"
-		}
-	}
-	if werr := s.dead.Write(context.Background(), left.Records); werr != nil {
-		return fmt.Errorf("%d records are LOST, as neither Firehose nor the dead letter took them: %w", len(left.Records), werr)
-	}
-	s.left = int64(len(left.Records))
-	return errors.Join(err, s.dead.Close())
-}
-
-// why is what ended the run before its time.
-func why(ctx context.Context) string {
-	if errors.Is(context.Cause(ctx), errDeadline) {
-		return "stopped by --deadline"
-	}
-	return "interrupted"
-}
-
-func (s *sending) snapshot() ui.Snapshot { return snapshot(s.producer.Stats(), s.read.Load()) }
-
-// snapshot is what the progress shows of a producer, when so many bytes are done.
-func snapshot(st hydrant.Stats, done int64) ui.Snapshot {
-	snap := ui.Snapshot{Bytes: done, Records: st.Delivered}
-	if st.LastFailure != "" && st.Pending > 0 {
-		snap.Note = "retrying: " + st.LastFailure
-	}
-	return snap
-}
-
-// summary is the result of send.
-type summary struct {
-	Stream string `json:"stream"`
-	Region string `json:"region,omitempty"`
-	// Records counts those taken from the inputs, without those skipped.
-	Records  int64 `json:"records"`
-	RawBytes int64 `json:"raw_bytes"` // delivered
-	hydrant.Stats
-	Bad              int64   `json:"bad"` // of DeadLettered: not of the input's format
-	Lost             int64   `json:"lost"`
-	DeadLetter       string  `json:"dead_letter,omitempty"`
-	Elapsed          float64 `json:"elapsed_s"`
-	RecordsPerSecond float64 `json:"records_per_s"`
-	BytesPerSecond   float64 `json:"bytes_per_s"`
-}
-
-func (s *sending) show(took time.Duration) error {
-	sum := summary{
-		Stream: s.stream, Region: s.region, Records: max(0, s.records-s.options.skip), Stats: s.producer.Stats(),
-		Bad: s.bad, Elapsed: took.Seconds(),
-	}
-	sum.RawBytes = sum.DeliveredBytes
-	sum.DeadLettered, sum.Pending = s.inDeadLetter(), sum.Pending-s.left
-	sum.Lost = sum.Accepted + s.bad - sum.Delivered - sum.DeadLettered
-	sum.RecordsPerSecond = float64(sum.Delivered) / took.Seconds()
-	sum.BytesPerSecond = float64(sum.DeliveredBytes) / took.Seconds()
-	if s.inDeadLetter() > 0 {
-		sum.DeadLetter = s.options.deadLetter
-	}
-	if s.app.json {
-		return s.app.printJSON(sum)
-	}
-	t := ui.NewTable(s.app.stdout)
-	t.Row("delivered", ui.Count(sum.Delivered)+" records", ui.Bytes(sum.DeliveredBytes))
-	t.Row("sent as", ui.Count(sum.FirehoseRecords)+" Firehose records", ui.Count(sum.Calls)+" calls, "+ui.Count(sum.FailedCalls)+" failed")
-	t.Row("billed", ui.Bytes(sum.BilledBytes)+times(sum.BilledBytes, sum.DeliveredBytes), ui.Dollars(sum.BilledUSD))
-	if sum.UnpackedBilledBytes > sum.BilledBytes {
-		t.Row("one by one", ui.Bytes(sum.UnpackedBilledBytes)+times(sum.UnpackedBilledBytes, sum.DeliveredBytes), ui.Dollars(sum.UnpackedBilledUSD))
-	}
-	if sum.LingerPaddingBytes > sum.BilledBytes/50 && sum.Calls > 1 {
-		t.Row("of it linger", ui.Bytes(sum.LingerPaddingBytes)+" of padding", "a longer --linger than "+s.options.linger.String()+" saves some")
-	}
-	t.Row("refused", ui.Count(sum.Refused), ui.Count(sum.Retries)+" sent again")
-	if sum.MaybeDuplicate > 0 {
-		t.Row("maybe twice", ui.Count(sum.MaybeDuplicate), "their first call got no answer")
-	}
-	if n := s.inDeadLetter(); n > 0 {
-		t.Row("dead letter", ui.Count(n), s.options.deadLetter)
-	}
-	t.Row("time", ui.Duration(took), ui.Rate(sum.DeliveredBytes, took)+", "+ui.Count(int64(sum.RecordsPerSecond))+" records/s")
-	return t.Flush()
-}
-
-// times is what n is of raw.
-func times(n, raw int64) string {
-	if raw == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (%.2f times)", float64(n)/float64(raw))
-}
-
-// inDeadLetter counts the records in the dead letter, once close is over.
-func (s *sending) inDeadLetter() int64 {
-	return s.producer.Stats().DeadLettered + s.bad + s.left
-}
-
-// verdict is the command's end: nil, or an error with its exit code.
-func (s *sending) verdict(ctx context.Context, readErr, closeErr error) error {
-	if closeErr != nil {
-		if _, ok := errors.AsType[*hydrant.UndeliveredError](closeErr); !ok {
-			return &exitError{exitGaveUp, closeErr}
-		}
-	}
-	if dead := s.refused.Load(); dead != nil {
-		return &exitError{exitGaveUp, fmt.Errorf("stopped reading %s, as Firehose refuses every record: %w%s",
-			s.position(), &wire.Error{Status: 400, Code: dead.Code, Message: dead.Message}, s.howToGoOn())}
-	}
-	if ctx.Err() != nil {
-		code := exitInterrupted
-		if errors.Is(context.Cause(ctx), errDeadline) {
-			code = exitGaveUp
-		}
-		return &exitError{code, fmt.Errorf("%s %s%s", why(ctx), s.position(), s.howToGoOn())}
-	}
-	if readErr != nil {
-		return &exitError{exitGaveUp, fmt.Errorf("stopped reading %s: %w%s", s.position(), readErr, s.howToGoOn())}
-	}
-	if n := s.inDeadLetter(); n > 0 {
-		return &exitError{exitDeadLetter, fmt.Errorf("%d records are in the dead letter\nhint: %s has each with its reason", n, s.options.deadLetter)}
-	}
-	return nil
-}
-
 func (s *sending) position() string {
 	if s.records == 0 {
-		return "before the first record"
+		return " before the first record"
 	}
-	return fmt.Sprintf("after record %d (%s, line %d)", s.records, inputName(s.where.input), s.where.line)
-}
-
-func (s *sending) howToGoOn() string {
-	text := fmt.Sprintf("\nhint: the same command with --skip %d goes on from there", s.records)
-	if n := s.inDeadLetter(); n > 0 {
-		text += fmt.Sprintf("\n      %d records accepted before are in %s", n, s.options.deadLetter)
-		if last := s.producer.Stats().LastFailure; last != "" {
-			text += "\n      the last failure: " + last
-		}
-	}
-	return text
+	return fmt.Sprintf(" after record %d (%s, line %d)", s.records, inputName(s.where.input), s.where.line)
 }
 
 // counter counts what is read.
@@ -472,4 +311,82 @@ func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.read.Add(int64(n))
 	return n, err
+}
+
+// readAhead passes records on from a goroutine of its own: at once when that is
+// idle, and together what has come while it was not, so that one write to the
+// disk takes many.
+type readAhead struct {
+	put func([]taken) error
+
+	mu      sync.Mutex // guards the fields below
+	changed *sync.Cond
+	list    []taken
+	memory  []byte // of their data
+	ended   bool
+	err     error
+	done    chan struct{}
+}
+
+// aheadBytes and aheadRecords are what may be read ahead.
+const (
+	aheadBytes   = 1 << 20
+	aheadRecords = 4096
+)
+
+func newReadAhead(put func([]taken) error) *readAhead {
+	r := &readAhead{put: put, done: make(chan struct{})}
+	r.changed = sync.NewCond(&r.mu)
+	go r.run()
+	return r
+}
+
+// add copies a record. It returns the error that has ended the passing on.
+func (r *readAhead) add(t taken) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.err == nil && (len(r.memory) >= aheadBytes || len(r.list) >= aheadRecords) {
+		r.changed.Wait()
+	}
+	at := len(r.memory)
+	r.memory = append(r.memory, t.Data...)
+	t.Data = r.memory[at:len(r.memory):len(r.memory)]
+	r.list = append(r.list, t)
+	r.changed.Broadcast()
+	return r.err
+}
+
+// close passes on what is left, and returns the error.
+func (r *readAhead) close() error {
+	r.mu.Lock()
+	r.ended = true
+	r.changed.Broadcast()
+	r.mu.Unlock()
+	<-r.done
+	return r.err
+}
+
+func (r *readAhead) run() {
+	defer close(r.done)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []taken
+	var memory []byte
+	for r.err == nil {
+		for len(r.list) == 0 && !r.ended {
+			r.changed.Wait()
+		}
+		if len(r.list) == 0 {
+			return
+		}
+		list, r.list = r.list, list[:0]
+		memory, r.memory = r.memory, memory[:0]
+		r.changed.Broadcast()
+		r.mu.Unlock()
+		err := r.put(list)
+		clear(list)
+		r.mu.Lock()
+		r.err = err
+	}
+	r.changed.Broadcast()
 }
