@@ -1,15 +1,19 @@
 package hydrant_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -323,4 +327,94 @@ func TestSpoolDamaged(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+var outage = flag.Duration("outage", 5*time.Minute, "how long the endpoint of TestSpoolOutage is down")
+
+// The endpoint is down for long while 10,000 records come each second: memory
+// stays flat, the disk holds little more than their bytes, and all are delivered
+// after.
+func TestSpoolOutage(t *testing.T) {
+	const rate, size = 10_000, 12
+	synctest.Test(t, func(t *testing.T) {
+		total := rate * int(*outage/time.Second)
+		var mu sync.Mutex // guards seen and twice
+		seen, twice := make([]bool, total), 0
+		fh := hydranttest.Start(t, hydranttest.Options{OnRecord: func(_ string, data []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			for line := range bytes.Lines(data) {
+				n, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+				if err != nil || len(line) != size {
+					t.Errorf("stored %q", line)
+				}
+				if seen[n] {
+					twice++
+				}
+				seen[n] = true
+			}
+		}})
+		fh.CreateStream(stream)
+		sdk := fh.AWSConfig()
+		p, err := hydrant.New(t.Context(), hydrant.Config{
+			Stream: stream, AWS: &sdk, Logger: slog.New(slog.DiscardHandler), MaxBuffer: 4 << 20,
+			Spool: filepath.Join(t.TempDir(), "spool"), SpoolOptions: spool.Options{MaxBytes: 8 << 30, SegmentBytes: 16 << 20},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fh.SetDown(true)
+		var least, most uint64
+		for n := 0; n < total; n += rate {
+			text := make([]byte, 0, size)
+			_, err := p.PutRecords(t.Context(), func(yield func(hydrant.Record) bool) {
+				for i := range rate {
+					if text = fmt.Appendf(text[:0], "%011d", n+i); !yield(hydrant.Record{Data: text}) {
+						return
+					}
+				}
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if n%(60*rate) == 60*rate-rate {
+				used := heapInUse()
+				if least == 0 {
+					least = used
+				}
+				most = max(most, used)
+			}
+		}
+		st := p.Stats()
+		if st.Delivered != 0 || st.Pending != int64(total) || st.BufferedBytes > 4<<20 {
+			t.Errorf("while it was down: %+v", st)
+		}
+		if bound := int64(total)*(size+12) + 1<<20; st.SpoolBytes > bound {
+			t.Errorf("the spool has %d bytes for %d records, want at most %d", st.SpoolBytes, total, bound)
+		}
+		if most > least+8<<20 {
+			t.Errorf("memory has grown from %d to %d bytes", least, most)
+		}
+		fh.SetDown(false)
+		back := time.Now()
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st = p.Stats()
+		if st.Delivered != int64(total) || st.SpoolBytes > 32<<20 || twice > 0 || slices.Contains(seen, false) {
+			t.Errorf("%d twice, %+v", twice, st)
+		}
+		t.Logf("%d records, heap %d to %d KiB, all delivered %v after the endpoint was back", total, least>>10, most>>10, time.Since(back))
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
 }

@@ -60,6 +60,9 @@ type Options struct {
 	// to 128 MiB, default 1, and 0 to 900 s, default 60. A negative interval
 	// is 0.
 	BufferMiB, IntervalSeconds int
+	// OnRecord sees every record that a stream accepts, instead of Records, for
+	// more of them than memory holds. It must be quick and not keep data.
+	OnRecord func(stream string, data []byte)
 	// Logger gets what the Firehose logs. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -215,6 +218,10 @@ func (f *Firehose) Records(stream string) [][]byte {
 }
 
 func (f *Firehose) accepted(_ server.Caller, stream string, data []byte) {
+	if f.opts.OnRecord != nil {
+		f.opts.OnRecord(stream, data)
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.records[stream] = append(f.records[stream], data)
