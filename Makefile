@@ -1,4 +1,4 @@
-.PHONY: help test race lint fmt simulate bench fuzz
+.PHONY: help test race lint fmt simulate crash rotate bench fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-8s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,10 @@ fmt: ## format the code
 SEEDS ?= 10000
 simulate: ## run the producer against SEEDS (10000) random troubles
 	go test -run TestSimulation -timeout 1h . -seeds $(SEEDS)
+
+KILLS ?= 200
+crash: ## kill -9 hydrant send --spool KILLS (200) times over a failing Firehose, and look for what is lost
+	go run ./internal/soak crash -kills $(KILLS)
 
 BENCHFLAGS ?=
 bench: ## measure the producer beside the floor and others, into docs/PERFORMANCE.md

@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"internal/keepbody":         {},
 	"internal/memnet":           {},
 	"internal/pace":             {},
+	"internal/soak":             {"", "local", "server", "spool", "wire"},
 	"internal/ui":               {},
 	"internal/vfs":              {},
 }

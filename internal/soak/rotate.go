@@ -1,0 +1,5 @@
+package main
+
+import "context"
+
+func rotate(ctx context.Context, s *soak) (result, error) { return nil, nil }
