@@ -12,8 +12,31 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// aws reads the AWS settings as every SDK does, the flags first.
+// aws reads the AWS settings as every SDK does, the flags first. When its
+// credentials have expired, or are invalidated, all is read anew: the SDK itself
+// does not look into its files again.
 func (a *app) aws(ctx context.Context) (aws.Config, error) {
+	cfg, err := a.loadAWS(ctx)
+	if err != nil {
+		return cfg, err
+	}
+	first := cfg.Credentials
+	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		if from := first; from != nil {
+			first = nil
+			return from.Retrieve(ctx)
+		}
+		again, err := a.loadAWS(ctx)
+		if err != nil {
+			return aws.Credentials{}, err
+		}
+		a.log.Info("credentials read anew")
+		return again.Credentials.Retrieve(ctx)
+	}))
+	return cfg, nil
+}
+
+func (a *app) loadAWS(ctx context.Context) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithAppID("hydrant"),
 		config.WithLogger(logging.Nop{}), // what matters comes back as an error

@@ -59,10 +59,14 @@ type testSite struct {
 	env          []string // what points an SDK at it
 	denyDescribe atomic.Bool
 	calls        atomic.Int64 // put calls
+	signer       atomic.Value // access key id of the last put call
 
 	mu     sync.Mutex // guards stored
 	stored [][]byte   // every record, in order of arrival
 }
+
+// secondAccessKey has localSecretKey as well.
+const secondAccessKey = "AKIDHYDRANTSECOND"
 
 const stream = "s" // exists on every site of newSite
 
@@ -77,11 +81,14 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		return nil, nil, err
 	}
 	handler := server.New(server.Config{
-		Backend: f, Metrics: f, Credentials: map[string]string{localAccessKey: localSecretKey},
+		Backend: f, Metrics: f, Credentials: map[string]string{localAccessKey: localSecretKey, secondAccessKey: localSecretKey},
 	})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		target := r.Header.Get("X-Amz-Target")
 		if strings.Contains(target, ".PutRecord") {
+			_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+			key, _, _ := strings.Cut(credential, "/")
+			f.signer.Store(key)
 			f.calls.Add(1)
 		}
 		if f.denyDescribe.Load() && strings.HasSuffix(target, ".DescribeDeliveryStream") {

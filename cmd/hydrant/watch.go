@@ -72,8 +72,8 @@ func (a *app) onSignals(w *watch) (end func()) {
 		defer close(done)
 		for s := range signals {
 			if isReload(s) {
-				a.log.Info("reload")
 				w.reload()
+				a.log.Info("reloaded")
 				continue
 			}
 			line, err := json.Marshal(w.state())
@@ -106,7 +106,10 @@ func (a *app) serveWatch(ctx context.Context, w *watch) (end func(), err error) 
 		return nil, fmt.Errorf("--metrics-addr: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {
+		w.stats() // a producer that hangs gives no answer
+		fmt.Fprintln(rw, "ok")
+	})
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
 		if why := w.notReady(ctx, time.Now()); why != "" {
 			http.Error(rw, why, http.StatusServiceUnavailable)
