@@ -374,6 +374,9 @@ func (q *Queue) remove(gone []*segment, last bool) (removed int, err error) {
 		if err := fsys.Remove(filepath.Join(q.dir, seg.name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}
+		if seg == q.sick {
+			q.sick = nil // with nothing left in it
+		}
 	}
 	return len(gone), fsys.SyncDir(q.dir)
 }
