@@ -28,14 +28,17 @@ var (
 // The promises under random trouble, for as many seeds as the flag says: no
 // record is lost, each has one fate, what was accepted in an answer that arrived
 // is not sent again, the buffer keeps its bound, and nothing is left running.
-func TestSimulation(t *testing.T) {
+func TestSimulation(t *testing.T) { eachSeed(t, *seeds, simulate) }
+
+// eachSeed runs f in a bubble of its own for every seed below n, or for the one
+// that the flag names.
+func eachSeed(t *testing.T, n int, f func(*testing.T, uint64)) {
 	if *seed1 >= 0 {
-		synctest.Test(t, func(t *testing.T) { simulate(t, uint64(*seed1)) })
+		synctest.Test(t, func(t *testing.T) { f(t, uint64(*seed1)) })
 		return
 	}
-	n := *seeds
 	if raceDetector {
-		n = min(n, 300)
+		n /= 3
 	}
 	// The runs are independent, so they share the processors.
 	next := make(chan int)
@@ -44,7 +47,7 @@ func TestSimulation(t *testing.T) {
 		wg.Go(func() {
 			for seed := range next {
 				t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { simulate(t, uint64(seed)) })
+					synctest.Test(t, func(t *testing.T) { f(t, uint64(seed)) })
 				})
 			}
 		})

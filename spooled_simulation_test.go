@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hydrant-go/hydrant"
@@ -27,30 +25,7 @@ import (
 // record that was accepted is stored or in the dead letter, and what is stored
 // twice was counted as such.
 func TestSpoolSimulation(t *testing.T) {
-	if *seed1 >= 0 {
-		synctest.Test(t, func(t *testing.T) { simulateSpool(t, uint64(*seed1)) })
-		return
-	}
-	n := *seeds
-	if raceDetector {
-		n = min(n, 300)
-	}
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for seed := range next {
-				t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { simulateSpool(t, uint64(seed)) })
-				})
-			}
-		})
-	}
-	for seed := 0; seed < n && !t.Failed(); seed++ {
-		next <- seed
-	}
-	close(next)
-	wg.Wait()
+	eachSeed(t, *seeds/4, simulateSpool) // each is the work of several without a spool
 }
 
 // spoolSimulation is a few lives on one disk.
@@ -223,13 +198,13 @@ func wait(ctx context.Context, d time.Duration) {
 
 // write puts records of random sizes at random times, alone and together.
 func (s *spoolSimulation) write(ctx context.Context, writer string, rng *rand.Rand) {
-	for i := range 5 + rng.IntN(60) {
+	for i := range 5 + rng.IntN(40) {
 		var ids []string
 		var list []hydrant.Record
-		for n := range 1 + rng.IntN(3)*rng.IntN(20) {
+		for n := range 1 + rng.IntN(3)*rng.IntN(8) {
 			ids = append(ids, fmt.Sprintf("%s-%d-%d", writer, i, n))
-			size := rng.IntN([]int{20, 500, 20_000}[rng.IntN(3)])
-			if rng.IntN(200) == 0 {
+			size := rng.IntN([]int{20, 500, 5_000}[rng.IntN(3)])
+			if rng.IntN(1000) == 0 {
 				size = wire.MaxRecordBytes // too large with its delimiter
 			}
 			list = append(list, hydrant.Record{Data: append([]byte(ids[n]+" "), bytes.Repeat([]byte("x"), size)...), Source: writer})
