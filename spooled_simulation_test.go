@@ -122,7 +122,8 @@ func (s *spoolSimulation) live(life int) {
 		mine := rand.New(rand.NewPCG(s.rng.Uint64(), 0))
 		wg.Go(func() { s.write(ctx, fmt.Sprintf("%d-%d", life, w), mine) })
 	}
-	wg.Go(func() { s.spoil(ctx, rand.New(rand.NewPCG(s.rng.Uint64(), 0))) })
+	trouble := rand.New(rand.NewPCG(s.rng.Uint64(), 0))
+	wg.Go(func() { s.spoil(ctx, trouble) })
 	time.Sleep(time.Duration(s.rng.IntN(40_000)) * time.Millisecond)
 	switch s.rng.IntN(3) {
 	case 0: // all that was accepted is sent, or at least tried
