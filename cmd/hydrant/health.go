@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,19 +18,17 @@ func (a *app) health() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health [ADDR]",
 		Short: "Ask a running hydrant with --metrics-addr ADDR whether it is well",
-		Long: `Ask a running hydrant whether it is well, at the address of its --metrics-addr. By
-default that is whether it answers at all; with --ready, whether records get through.
-For the health checks of containers, which have no other HTTP client.
+		Long: `Ask a running hydrant whether it is well, at the address of its --metrics-addr (by
+default $HYDRANT_METRICS_ADDR, or 127.0.0.1:9464): whether it answers at all, or, with
+--ready, whether records get through. For the health checks of containers, which have
+no other HTTP client.
 
 Exit codes: 0 it is, 1 it is not.`,
 		Example: `  hydrant health
   hydrant health --ready 127.0.0.1:9464`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			addr := "127.0.0.1:9464"
-			if len(args) > 0 {
-				addr = args[0]
-			}
+			addr := cmp.Or(strings.Join(args, ""), os.Getenv(metricsAddrEnv), "127.0.0.1:9464")
 			path := "/healthz"
 			if ready {
 				path = "/readyz"

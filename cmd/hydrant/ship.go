@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,10 @@ import (
 	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
+
+// metricsAddrEnv sets --metrics-addr and the address of hydrant health, for
+// containers.
+const metricsAddrEnv = "HYDRANT_METRICS_ADDR"
 
 const defaultDeadLetter = "hydrant-dead-letter.ndjson"
 
@@ -51,7 +56,7 @@ func (o *shipOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.spool, "spool", "", "folder that keeps what was accepted until it is delivered, across crashes")
 	f.StringVar(&o.spoolMax, "spool-max", "1GiB", "most bytes of the spool; when it is full, reading waits")
 	f.StringVar(&o.fsync, "fsync", "always", "when the spool is safe from a power cut: always, never (a crash of the process loses nothing), or the most that a cut may take, such as 1s")
-	f.StringVar(&o.metricsAddr, "metrics-addr", "", "address to serve /metrics, /healthz and /readyz on, such as 127.0.0.1:9464")
+	f.StringVar(&o.metricsAddr, "metrics-addr", os.Getenv(metricsAddrEnv), "address to serve /metrics, /healthz and /readyz on, such as 127.0.0.1:9464 (default $"+metricsAddrEnv+")")
 }
 
 // config is the producer's, but for the stream and what it runs with.
