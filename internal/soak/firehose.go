@@ -202,3 +202,11 @@ func (f *firehose) has(n int) bool {
 	defer f.mu.Unlock()
 	return f.stored.has(n)
 }
+
+// lines is how many lines are stored.
+func (f *firehose) lines() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	distinct, repeats := f.stored.distinct()
+	return distinct + repeats
+}
