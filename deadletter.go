@@ -103,7 +103,7 @@ func (f *DeadLetterFile) Write(_ context.Context, records []DeadRecord) error {
 }
 
 func (f *DeadLetterFile) appendLocked(lines []byte) error {
-	for range 3 {
+	for range 10 {
 		torn, err := f.readyLocked(int64(len(lines)))
 		if err != nil {
 			return err
