@@ -233,3 +233,51 @@ func TestReplayLateRecords(t *testing.T) {
 		})
 	}
 }
+
+// Killed just before FILE is put aside, a replay leaves nothing odd behind.
+func TestReplayKilledBeforeTheRename(t *testing.T) {
+	fh := newSite(t)
+	name, data := deadFile(t, 10, stream)
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	l, err := openLedger(name, f, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.p.Read, l.p.Left, l.p.Aside, l.changed = info.Size(), []span{{0, 20}}, name+".replayed", true
+	if _, err := reserve(l.p.Aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.save(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := command(t, fh.env, "replay", name).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got := fh.sorted(); got != data[0] {
+		t.Errorf("stored %q, want the first record alone", got)
+	}
+	if left, _ := filepath.Glob(name + "*"); len(left) != 1 || left[0] != name+".replayed" {
+		t.Errorf("left are %q", left)
+	}
+
+	// A file that was cut to less than what is settled is another one.
+	if err := os.Rename(name+".replayed", name); err != nil {
+		t.Fatal(err)
+	}
+	l.changed = true
+	if err := errors.Join(l.save(), os.Truncate(name, info.Size()-1)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command(t, fh.env, "replay", name).CombinedOutput()
+	if exitCode(err) != 1 || !bytes.Contains(out, []byte("is about another file")) {
+		t.Errorf("%v: %s", err, out)
+	}
+}

@@ -81,6 +81,18 @@ func (p *progressFile) sameHead(name string) bool {
 	return err == nil && sum == p.HeadSum && p.Head > 0
 }
 
+// shorter tells whether a file that is not compressed has less than n bytes.
+func shorter(name string, n int64) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	packed, packedErr := compressedFile(f)
+	return err == nil && packedErr == nil && !packed && info.Size() < n
+}
+
 // readProgress returns nil where there is none.
 func readProgress(path string) (*progressFile, error) {
 	data, err := os.ReadFile(path)
@@ -105,10 +117,13 @@ func openLedger(name string, f io.ReaderAt, restart bool) (*ledger, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p != nil && !p.sameHead(name) {
+		if p != nil && (!p.sameHead(name) || shorter(name, p.Read)) {
 			return nil, fmt.Errorf("%s is about another file that had the name %s\nhint: --restart sends all of this one", l.path, name)
 		}
 		if p != nil {
+			if info, err := os.Stat(p.Aside); err == nil && info.Size() == 0 {
+				_ = os.Remove(p.Aside) // reserved by a run that was killed before the rename
+			}
 			p.Aside, p.Torn = "", 0
 			l.p = *p
 			return l, nil
