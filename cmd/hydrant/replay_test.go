@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hydrant-go/hydrant"
 	"github.com/hydrant-go/hydrant/hydranttest"
@@ -64,6 +67,7 @@ func progressOf(t *testing.T, name string) *progressFile {
 // Killed again and again in the middle, a replay delivers every record in the
 // end, and repeats only what it had settled since it last saved its progress.
 func TestKilledReplay(t *testing.T) {
+	t.Parallel()
 	fh := newSite(t)
 	const n = 20_000
 	name, data := deadFile(t, n, stream)
@@ -117,6 +121,7 @@ func TestKilledReplay(t *testing.T) {
 // An interrupt while one stream is down: what the other has got is not sent again
 // by the next run, nothing goes to FILE.again, and all is delivered in the end.
 func TestInterruptedReplay(t *testing.T) {
+	t.Parallel()
 	fh := newSite(t)
 	if out, err := command(t, fh.env, "streams", "create", "other", "--bucket-arn", "arn:aws:s3:::b2", "--role-arn", "arn:aws:iam::000000000000:role/r").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -157,6 +162,7 @@ func TestInterruptedReplay(t *testing.T) {
 // A stream that is deleted in the middle: the run stops, and what is left stays in
 // FILE for the same command.
 func TestReplayOfAStreamThatGoes(t *testing.T) {
+	t.Parallel()
 	fh := newSite(t)
 	name, data := deadFile(t, 20_000, stream)
 	var stderr safeBuffer
@@ -279,5 +285,79 @@ func TestReplayKilledBeforeTheRename(t *testing.T) {
 	out, err := command(t, fh.env, "replay", name).CombinedOutput()
 	if exitCode(err) != 1 || !bytes.Contains(out, []byte("is about another file")) {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Whatever order records are settled in, and whenever a run ends, the next one
+// wants those lines that were not settled when the progress was saved, and no other.
+func TestLedger(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	for range 20 {
+		dir := t.TempDir()
+		name, _ := deadFile(t, 200, stream)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(text, []byte("7\n"), []byte("7\n\n")) // a bad line, empty ones
+		text = append(append(text[:len(text)/2:len(text)/2], '\n'), text[len(text)/2:]...)
+		name = filepath.Join(dir, "dead.ndjson")
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		saved := map[int64]bool{} // offsets of the lines settled
+		for life := 0; ; life++ {
+			l, err := openLedger(name, bytes.NewReader(text), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			settled, open := maps.Clone(saved), map[int64]int64{}
+			budget := rnd.IntN(100)
+			for d, err := range deadLines(bytes.NewReader(text), everyLine) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if l.wants(d.offset) == saved[d.offset] {
+					t.Fatalf("seed %d, life %d: line %d is wanted: %v, and settled: %v", seed, life, d.line, !saved[d.offset], saved[d.offset])
+				}
+			}
+			for d := range deadLines(bytes.NewReader(text), l.wants) {
+				if budget--; budget < 0 {
+					break
+				}
+				if d.err != nil {
+					l.pass(d)
+					settled[d.offset] = true
+				} else {
+					open[l.take(d)] = d.offset
+				}
+				for n, offset := range open { // in any order
+					if rnd.IntN(8) == 0 {
+						l.settle(n, hydrant.Ack{})
+						settled[offset] = true
+						delete(open, n)
+					}
+				}
+				if rnd.IntN(20) == 0 {
+					if err := l.save(); err != nil {
+						t.Fatal(err)
+					}
+					saved = maps.Clone(settled)
+				}
+			}
+			if err := l.save(); err != nil {
+				t.Fatal(err)
+			}
+			saved = settled
+			if rnd.IntN(3) == 0 { // and settles more before it is killed
+				for n := range open {
+					l.settle(n, hydrant.Ack{})
+				}
+			}
+			if l.p.Read == int64(len(text)) && len(saved) >= 200 {
+				break
+			}
+		}
 	}
 }

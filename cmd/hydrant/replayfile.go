@@ -209,14 +209,14 @@ func (r *replaying) Write(ctx context.Context, records []hydrant.DeadRecord) err
 // called stops the reading once each stream has refused a call for a reason that
 // no record would escape.
 func (r *replaying) called(c hydrant.CallInfo) {
-	if c.Code == "" {
-		return
-	}
-	if class, _ := wire.Classify(c.Code, c.Message, 400); class != wire.Refuse {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if c.Delivered > 0 {
+		delete(r.refused, c.Stream)
+	}
+	if class, _ := wire.Classify(c.Code, c.Message, 400); c.Code == "" || class != wire.Refuse {
+		return
+	}
 	if r.refused[c.Stream] = true; len(r.refused) == len(r.survey.streams) {
 		r.cause.CompareAndSwap(nil, &wire.Error{Status: 400, Code: c.Code, Message: c.Message})
 		r.stop()
