@@ -243,7 +243,7 @@ func TestReplayLateRecords(t *testing.T) {
 // Killed just before FILE is put aside, a replay leaves nothing odd behind.
 func TestReplayKilledBeforeTheRename(t *testing.T) {
 	fh := newSite(t)
-	name, data := deadFile(t, 10, stream)
+	name, data := deadFile(t, 100, stream)
 	info, err := os.Stat(name)
 	if err != nil {
 		t.Fatal(err)
