@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -360,4 +362,48 @@ func TestLedger(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A program that appends to FILE while one replay after the other takes it away
+// loses nothing.
+func TestReplayBesideAWriter(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no file that another has open can be renamed there")
+	}
+	t.Parallel()
+	fh := newSite(t)
+	name := filepath.Join(t.TempDir(), "dead.ndjson")
+	dead := hydrant.NewDeadLetterFile(name)
+	defer dead.Close()
+	const n = 1000
+	write := func(i int) {
+		if err := dead.Write(t.Context(), []hydrant.DeadRecord{{Stream: stream, Data: fmt.Appendf(nil, "%d\n", i)}}); err != nil {
+			t.Error(err)
+		}
+	}
+	write(0)
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := range n - 1 {
+			write(i + 1)
+		}
+	})
+	replay := func() {
+		out, err := command(t, fh.env, "replay", name).CombinedOutput()
+		if err != nil && exists(name) {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	for len(fh.counts()) < n/2 {
+		replay()
+	}
+	writing.Wait()
+	for exists(name) {
+		replay()
+	}
+	if got := len(fh.counts()); got != n {
+		t.Errorf("%d of %d records are stored", got, n)
+	}
+	aside, _ := filepath.Glob(name + ".replayed*")
+	t.Logf("%d replays", len(aside))
 }
