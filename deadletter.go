@@ -3,10 +3,16 @@ package hydrant
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/hydrant-go/hydrant/internal/vfs"
 )
 
 // CodeRecordTooLarge is the [DeadRecord] code of a record that is longer, with
@@ -45,13 +51,30 @@ type DeadLetter interface {
 }
 
 // DeadLetterFile is a [DeadLetter] that appends JSON lines to a file. Every
-// Write is on disk when it returns.
+// Write is on disk when it returns nil. After an error some of its records may be
+// in the file all the same; written again, they are in it twice.
+//
+// A file that is renamed or removed while it is open, as by logrotate without
+// copytruncate, is let go of: the next Write begins a new one.
+//
+// Several processes may append to one file of a local disk: each Write is one
+// write of the system, which goes to the file's end whole. A line that a crash or
+// a full disk has cut short costs only itself, as the next one begins on a new
+// line. On Windows a file that another process has open can't be renamed.
 type DeadLetterFile struct {
+	// MaxBytes bounds the file. Where a Write would go beyond it, the file is
+	// renamed first, from NAME.ndjson to NAME-20261125T031530.123Z.ndjson (the
+	// time in UTC), and a new one begun. Nothing is ever deleted. The records of
+	// one Write stay together, so a file may be as large as they are. Default 0: no
+	// bound. Set it before the first Write.
+	MaxBytes int64
+
 	path string
 
-	mu   sync.Mutex // guards the fields below
-	file *os.File
-	torn bool // the last line may be cut short, so the next begins on a new one
+	mu      sync.Mutex // guards the fields below; held over the file's I/O, which it orders
+	file    *os.File   // nil before the first Write, and after Close
+	info    fs.FileInfo
+	suspect bool // a sync of the file that info is about has failed: what it holds may not be on disk
 }
 
 // NewDeadLetterFile returns a dead letter in the file at path. The file is
@@ -80,45 +103,132 @@ func (f *DeadLetterFile) Write(_ context.Context, records []DeadRecord) error {
 }
 
 func (f *DeadLetterFile) appendLocked(lines []byte) error {
-	if f.file == nil {
-		if err := f.openLocked(); err != nil {
+	for range 10 {
+		torn, err := f.readyLocked(int64(len(lines)))
+		if err != nil {
 			return err
 		}
+		text := lines
+		if torn {
+			text = append([]byte{'\n'}, lines...)
+		}
+		if _, err := f.file.Write(text); err != nil {
+			return err
+		}
+		if err := f.file.Sync(); err != nil {
+			f.suspect = true
+			return err
+		}
+		// A file that was removed after readyLocked has taken the records with it.
+		// One that was renamed has them, and so will the next: better twice than never.
+		if info, err := os.Stat(f.path); err == nil && os.SameFile(info, f.info) {
+			return nil
+		}
 	}
-	if f.torn {
-		lines = append([]byte{'\n'}, lines...)
+	return errors.New("the file is renamed or removed each time that it is written")
+}
+
+// readyLocked sees to it that file is the one at path, can be trusted, and has
+// room for n bytes. It tells whether the last line is cut short: by this process or
+// another, so it looks each time.
+func (f *DeadLetterFile) readyLocked(n int64) (torn bool, err error) {
+	info, err := os.Stat(f.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
 	}
-	if _, err := f.file.Write(lines); err != nil {
-		f.torn = true
-		return err
+	there := err == nil
+	same := there && f.info != nil && os.SameFile(info, f.info)
+	full := there && f.MaxBytes > 0 && info.Size() > 0 && info.Size()+n > f.MaxBytes
+	if full || same && f.suspect {
+		if err := f.rotateLocked(); err != nil {
+			return false, err
+		}
 	}
-	f.torn = false
-	return f.file.Sync()
+	if !same || f.file == nil {
+		if err := f.openLocked(); err != nil {
+			return false, err
+		}
+	}
+	return endsTorn(f.file)
+}
+
+// endsTorn tells whether the last line of a file has no end.
+func endsTorn(f *os.File) (bool, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, info.Size()-1)
+	return last[0] != '\n', err
 }
 
 func (f *DeadLetterFile) openLocked() error {
+	_ = f.closeLocked() // another file by now; what it holds is synced
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	info, err := file.Stat()
-	if err == nil && info.Size() > 0 {
-		last := make([]byte, 1)
-		_, err = file.ReadAt(last, info.Size()-1)
-		f.torn = last[0] != '\n'
+	if err == nil {
+		err = vfs.OS{}.SyncDir(filepath.Dir(f.path)) // it may be new
 	}
 	if err != nil {
 		file.Close()
 		return err
 	}
-	f.file = file
+	f.file, f.info, f.suspect = file, info, false
 	return nil
 }
+
+// rotateLocked closes the file and gives it another name.
+func (f *DeadLetterFile) rotateLocked() error {
+	_ = f.closeLocked() // Windows renames no open file
+	name, err := f.reserve(time.Now())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(f.path, name); err != nil {
+		_ = os.Remove(name)                  // the empty one
+		if !errors.Is(err, fs.ErrNotExist) { // or another process was faster
+			return err
+		}
+	}
+	f.info, f.suspect = nil, false
+	return vfs.OS{}.SyncDir(filepath.Dir(f.path))
+}
+
+// reserve makes an empty file of a name that no other has, for a rename to
+// replace: a rename alone may replace anything.
+func (f *DeadLetterFile) reserve(now time.Time) (string, error) {
+	ext := filepath.Ext(f.path)
+	stem := strings.TrimSuffix(f.path, ext) + now.UTC().Format("-20060102T150405.000Z")
+	name := stem + ext
+	for n := 2; ; n++ {
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err == nil {
+			return name, file.Close()
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		name = fmt.Sprintf("%s-%d%s", stem, n, ext)
+	}
+}
+
+// Reopen closes the file, so that the next Write opens what is at its path then.
+// It is for a program that is told, by SIGHUP say, that the file was renamed; Write
+// notices by itself too, but holds on to the old file until then.
+func (f *DeadLetterFile) Reopen() error { return f.Close() }
 
 // Close closes the file. A later Write opens it again.
 func (f *DeadLetterFile) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.closeLocked()
+}
+
+func (f *DeadLetterFile) closeLocked() error {
 	if f.file == nil {
 		return nil
 	}

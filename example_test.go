@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -281,6 +282,29 @@ func ExampleCallInfo() {
 		log.Fatal(err)
 	}
 	// Output: logs: 2 records, 8 bytes, 2 delivered
+}
+
+// A dead letter of at most 1 MiB a file: a full one is put aside by its time, and
+// none is ever deleted.
+func ExampleDeadLetterFile() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	f := hydrant.NewDeadLetterFile(filepath.Join(dir, "dead.ndjson"))
+	f.MaxBytes = 1 << 20
+	defer f.Close()
+	// A producer does this, with Config.DeadLetter set to f.
+	for range 3 {
+		record := hydrant.DeadRecord{Stream: "my-stream", Data: make([]byte, 400<<10), Code: "AccessDeniedException"}
+		if err := f.Write(context.Background(), []hydrant.DeadRecord{record}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	aside, _ := filepath.Glob(filepath.Join(dir, "dead-*.ndjson"))
+	fmt.Println(len(aside), "put aside")
+	// Output: 2 put aside
 }
 
 // Close with a time limit gives back what it could not deliver by then.

@@ -45,6 +45,8 @@ func TestScript(t *testing.T) {
 			"bytes":     writeBytes,
 			"faults":    setFaults,
 			"delivered": delivered,
+			"gzipped":   gzipped,
+			"torn":      torn,
 			"nodescribe": func(ts *testscript.TestScript, _ bool, _ []string) {
 				site(ts).denyDescribe.Store(true)
 			},
@@ -270,6 +272,25 @@ func writeBytes(ts *testscript.TestScript, _ bool, args []string) {
 // failed calls.
 func setFaults(ts *testscript.TestScript, _ bool, args []string) {
 	site(ts).SetFaults(&local.Plan{Seed: 1, Refuse: mustFloat(ts, args[0]), Error: mustFloat(ts, args[1])})
+}
+
+// gzipped FILE NAME [-N] compresses a file, and cuts the last N bytes off.
+func gzipped(ts *testscript.TestScript, _ bool, args []string) {
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, err := io.WriteString(w, ts.ReadFile(args[0]))
+	ts.Check(errors.Join(err, w.Close()))
+	if len(args) > 2 {
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		buf.Truncate(buf.Len() + n)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), buf.Bytes(), 0o600))
+}
+
+// torn FILE appends half a line to a file, as a crash does.
+func torn(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+`{"stream":"s","da`), 0o600))
 }
 
 // delivered BUCKET FILE compares what came into the bucket with FILE, as sorted

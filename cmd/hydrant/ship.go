@@ -27,6 +27,7 @@ const defaultDeadLetter = "hydrant-dead-letter.ndjson"
 // shipOptions are the flags of the verbs that send: send, tail, spool drain.
 type shipOptions struct {
 	deadLetter  string
+	deadMax     string
 	drain       time.Duration
 	linger      time.Duration
 	rate        string
@@ -44,6 +45,7 @@ type shipOptions struct {
 
 func (o *shipOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.deadLetter, "dead-letter", defaultDeadLetter, "file for records that can't be delivered")
+	f.StringVar(&o.deadMax, "dead-letter-max", "0", "size at which that file is put aside, under a name with the time, and a new one begun, such as 100MiB (0: never)")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "after an interrupt, how long to try to send what was accepted")
 	f.BoolVar(&o.noPack, "no-pack", false, "send each record on its own")
 	f.StringVar(&o.compress, "compress", "", "compress what is packed, by gzip or zstd; the objects are files of that kind then")
@@ -158,13 +160,17 @@ func (a *app) ship(ctx context.Context, stream string, o *shipOptions, w *watch)
 	if err != nil {
 		return nil, err
 	}
+	dead := hydrant.NewDeadLetterFile(o.deadLetter)
+	if dead.MaxBytes, err = ui.ParseBytes(o.deadMax); err != nil {
+		return nil, usageError("--dead-letter-max: %w", err)
+	}
 	sdk, err := a.aws(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &shipping{
 		app: a, options: o, stream: stream, region: sdk.Region, started: time.Now(),
-		dead: hydrant.NewDeadLetterFile(o.deadLetter), onRefuse: make(chan struct{}),
+		dead: dead, onRefuse: make(chan struct{}),
 	}
 	cfg.Stream, cfg.AWS, cfg.DeadLetter, cfg.Logger, cfg.OnCall = stream, &sdk, s.dead, a.log, s.called
 	if stream == "" {
@@ -182,6 +188,7 @@ func (a *app) ship(ctx context.Context, stream string, o *shipOptions, w *watch)
 		if cache, ok := sdk.Credentials.(interface{ Invalidate() }); ok {
 			cache.Invalidate()
 		}
+		_ = dead.Reopen() // all that it holds is synced
 		if reload != nil {
 			reload()
 		}

@@ -16,7 +16,7 @@ const module = "github.com/hydrant-go/hydrant"
 // rooms is what each package may import of the project, in its code that is not
 // a test. "" is the producer, "…" at the end stands for all below.
 var rooms = map[string][]string{
-	"":                          {"spool", "wire", "internal/keepbody", "internal/pace"},
+	"":                          {"spool", "wire", "internal/keepbody", "internal/pace", "internal/vfs"},
 	"wire":                      {},
 	"source":                    {},
 	"spool":                     {"internal/vfs"},
