@@ -329,3 +329,47 @@ func ExampleUndeliveredError() {
 	}
 	// Output: "nobody takes me\n"
 }
+
+// With a spool a record is on disk before Put returns. Whatever ends the program,
+// the next one with that folder sends what is left.
+func ExampleConfig_spool() {
+	plan := &local.Plan{Error: 1} // the service is down
+	cfg, stop := localFirehose(plan)
+	defer stop()
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "hydrant-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	settings := hydrant.Config{Stream: "logs", AWS: cfg, Spool: filepath.Join(dir, "spool"), Logger: slog.New(slog.DiscardHandler)}
+
+	p, err := hydrant.New(ctx, settings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range 1000 {
+		if err := p.Put(ctx, fmt.Appendf(nil, "event %d", i)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	soon, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if left, ok := errors.AsType[*hydrant.UndeliveredError](p.Close(soon)); ok {
+		fmt.Println(left.Spooled, "left in the spool")
+	}
+
+	back, stop2 := localFirehose(nil) // it is back
+	defer stop2()
+	settings.AWS = back
+	if p, err = hydrant.New(ctx, settings); err != nil {
+		log.Fatal(err)
+	}
+	if err := p.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.Stats().Delivered, "delivered")
+	// Output:
+	// 1000 left in the spool
+	// 1000 delivered
+}

@@ -146,9 +146,12 @@ type shipping struct {
 	dead     *hydrant.DeadLetterFile
 	stop     func() // the watch
 
+	rereads bool // the next run reads again what this one could not send
+
 	bad     atomic.Int64 // records that no producer got; in the dead letter
 	left    int64        // records that close could not send; in the dead letter
 	spooled int64        // records that close could not send; in the spool
+	unsent  int64        // records that close could not send; where they come from
 
 	refused  atomic.Pointer[wire.Error] // a refusal that every further record would meet
 	onRefuse chan struct{}              // closed then
@@ -236,7 +239,7 @@ func (s *shipping) close(ctx context.Context) error {
 		}
 		time.AfterFunc(s.options.drain, cancel)
 	})()
-	if s.options.spool != "" { // where the rest is better off than in the dead letter
+	if s.options.spool != "" || s.rereads { // where the rest is better off than in the dead letter
 		go func() {
 			select {
 			case <-s.onRefuse:
@@ -250,7 +253,10 @@ func (s *shipping) close(ctx context.Context) error {
 	if !ok {
 		return errors.Join(err, s.dead.Close())
 	}
-	s.spooled = left.Spooled
+	if s.spooled = left.Spooled; s.rereads {
+		s.unsent = int64(len(left.Records))
+		return errors.Join(err, s.dead.Close())
+	}
 	for i := range left.Records {
 		if left.Records[i].Message == "" {
 			left.Records[i].Message = why(ctx) + " before it was sent"
@@ -288,6 +294,7 @@ type ending struct {
 	read, close error
 	where       string // it stopped, as in " after record 3"
 	goOn        string // how to go on
+	service     bool   // an interrupt is the way to end it
 }
 
 // verdict is the command's end: nil, or an error with its exit code.
@@ -301,7 +308,7 @@ func (s *shipping) verdict(ctx context.Context, e ending) error {
 	if err := s.refused.Load(); err != nil {
 		return &exitError{exitGaveUp, fmt.Errorf("stopped%s, as Firehose refuses every record: %w%s", e.where, err, hint)}
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !e.service {
 		return &exitError{stopCode(ctx), fmt.Errorf("%s%s%s", why(ctx), e.where, hint)}
 	}
 	if e.read != nil {
@@ -326,6 +333,9 @@ func (s *shipping) whereabouts() (text string) {
 	}
 	if n := s.inDeadLetter(); n > 0 {
 		text += fmt.Sprintf("\n      %d records accepted before are in %s", n, s.options.deadLetter)
+	}
+	if s.unsent > 0 {
+		text += fmt.Sprintf("\n      %d records were read and not sent: the next run reads them again", s.unsent)
 	}
 	if last := s.producer.Stats().LastFailure; last != "" && text != "" {
 		text += "\n      the last failure: " + last
@@ -354,6 +364,7 @@ type summary struct {
 	Lost             int64   `json:"lost"`
 	DeadLetter       string  `json:"dead_letter,omitempty"`
 	Spooled          int64   `json:"spooled,omitempty"` // left in the spool
+	Unsent           int64   `json:"unsent,omitempty"`  // left where they come from, for the next run
 	Elapsed          float64 `json:"elapsed_s"`
 	RecordsPerSecond float64 `json:"records_per_s"`
 	BytesPerSecond   float64 `json:"bytes_per_s"`
@@ -364,11 +375,11 @@ func (s *shipping) show(records int64) error {
 	took := time.Since(s.started)
 	sum := summary{
 		Stream: s.stream, Region: s.region, Records: records, Stats: s.producer.Stats(),
-		Bad: s.bad.Load(), Spooled: s.spooled, Elapsed: took.Seconds(),
+		Bad: s.bad.Load(), Spooled: s.spooled, Unsent: s.unsent, Elapsed: took.Seconds(),
 	}
 	sum.RawBytes = sum.DeliveredBytes
 	sum.DeadLettered, sum.Pending = s.inDeadLetter(), sum.Pending-s.left
-	sum.Lost = sum.Accepted + sum.Bad - sum.Delivered - sum.DeadLettered - sum.Spooled - sum.Damaged
+	sum.Lost = sum.Accepted + sum.Bad - sum.Delivered - sum.DeadLettered - sum.Spooled - sum.Unsent - sum.Damaged
 	sum.RecordsPerSecond = float64(sum.Delivered) / took.Seconds()
 	sum.BytesPerSecond = float64(sum.DeliveredBytes) / took.Seconds()
 	if sum.DeadLettered > 0 {
@@ -399,6 +410,9 @@ func (s *shipping) show(records int64) error {
 	}
 	if sum.Spooled > 0 {
 		t.Row("in the spool", ui.Count(sum.Spooled), s.options.spool)
+	}
+	if sum.Unsent > 0 {
+		t.Row("not sent", ui.Count(sum.Unsent), "the next run reads them again")
 	}
 	if sum.Damaged > 0 {
 		t.Row("damaged", ui.Count(sum.Damaged), "could not be read from the spool any more; the bytes are in "+s.options.spool)
