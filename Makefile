@@ -28,6 +28,9 @@ KILLS ?= 200
 crash: ## kill -9 hydrant send --spool KILLS (200) times over a failing Firehose, and look for what is lost
 	go run ./internal/soak crash -kills $(KILLS)
 
+rotate: ## kill -9 hydrant tail 50 times while logrotate is at work, and look for what is lost
+	go run ./internal/soak rotate -kills 50
+
 BENCHFLAGS ?=
 bench: ## measure the producer beside the floor and others, into docs/PERFORMANCE.md
 	cd bench && go run . -report ../docs $(BENCHFLAGS)
