@@ -34,7 +34,7 @@ type waiting struct {
 // openSpool opens the spool, and finds what is left in it.
 func (p *Producer) openSpool() error {
 	o := p.cfg.SpoolOptions
-	o.OnDamage = p.damaged
+	o.OnDamage, o.OnFull = p.damaged, p.spoolFull
 	s, err := spool.Open(p.cfg.Spool, o)
 	if err != nil {
 		return fmt.Errorf("hydrant: Config.Spool: %w", err)
@@ -60,6 +60,14 @@ func (p *Producer) resume() {
 		}
 		p.log.Info("records from the spool", slog.String("stream", s.name), slog.Int64("records", n))
 		s.feedLocked()
+	}
+}
+
+// spoolFull tells why Put waits.
+func (p *Producer) spoolFull(why error) {
+	p.log.Error("no room in the spool; waiting until there is", slog.Any("error", why))
+	if report := p.cfg.SpoolOptions.OnFull; report != nil {
+		report(why)
 	}
 }
 

@@ -138,6 +138,9 @@ func (q *Queue) write(g *group, n *note, sync bool) error {
 	}
 	if again := q.put(g, n, true); again != nil {
 		q.abandon()
+		if vfs.IsFull(err) && vfs.IsFull(again) {
+			return again // it says the same
+		}
 		return errors.Join(err, again)
 	}
 	return nil

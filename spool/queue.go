@@ -126,7 +126,7 @@ func (q *Queue) Append(ctx context.Context, records ...Record) (first uint64, er
 		case q.spool.o.Refuse:
 			return 0, fmt.Errorf("%w: %w", ErrFull, g.err)
 		}
-		if err := q.spool.diskFull(ctx); err != nil {
+		if err := q.spool.diskFull(ctx, g.err); err != nil {
 			return 0, err
 		}
 	}
@@ -187,12 +187,12 @@ func (q *Queue) add(ctx context.Context, records []Record, size int64) (g *group
 }
 
 // diskFull waits a second, or until something has been removed.
-func (s *Spool) diskFull(ctx context.Context) error {
+func (s *Spool) diskFull(ctx context.Context, why error) error {
 	retry := time.NewTimer(time.Second)
 	defer retry.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.waitLocked(ctx, retry.C)
+	return s.waitLocked(ctx, why, retry.C)
 }
 
 // Ack acknowledges records: they will not be read again, and go from the disk

@@ -59,6 +59,8 @@ type Options struct {
 	SegmentBytes int64
 	// OnDamage is told of what can't be read any more. It must not call the spool.
 	OnDamage func(Damage)
+	// OnFull is told why Append has begun to wait for room, at most once a minute.
+	OnFull func(error)
 	// ReadOnly is for a look at a spool that another process may have: nothing is
 	// locked or changed, Append returns ErrClosed, and Ack has no effect. What
 	// Read returns is what was there at Open, less what has gone since.
@@ -114,6 +116,7 @@ type Spool struct {
 	records int64         // not acknowledged, and to be written
 	count   int64         // of records committed since Open
 	freed   chan struct{} // closed, and made anew, when there is more room
+	told    time.Time     // when OnFull was called last
 	wg      sync.WaitGroup
 }
 
@@ -386,20 +389,30 @@ func (s *Spool) roomLocked(ctx context.Context, n, bytes int64) error {
 			s.bytes += bytes
 			s.records += n
 			return nil
-		case s.o.Refuse:
-			return fmt.Errorf("%w: %d records in %d bytes in %s", ErrFull, s.records, s.bytes, s.dir)
 		}
-		if err := s.waitLocked(ctx, nil); err != nil {
+		full := fmt.Errorf("%w: %d records in %d bytes in %s", ErrFull, s.records, s.bytes, s.dir)
+		if s.o.Refuse {
+			return full
+		}
+		if err := s.waitLocked(ctx, full, nil); err != nil {
 			return err
 		}
 	}
 }
 
-// waitLocked waits for more room, and at most until retry says.
-func (s *Spool) waitLocked(ctx context.Context, retry <-chan time.Time) error {
+// waitLocked waits for more room, as there is none for the reason why, and at
+// most until retry says.
+func (s *Spool) waitLocked(ctx context.Context, why error, retry <-chan time.Time) error {
 	freed := s.freed
+	tell := s.o.OnFull != nil && ctx.Err() == nil && time.Since(s.told) >= time.Minute
+	if tell {
+		s.told = time.Now()
+	}
 	s.mu.Unlock()
 	defer s.mu.Lock()
+	if tell {
+		s.o.OnFull(why)
+	}
 	select {
 	case <-freed:
 	case <-retry:

@@ -403,7 +403,8 @@ func TestDiskFull(t *testing.T) {
 			}
 			return nil
 		}
-		s := open(t, "/s", Options{FS: fs})
+		var told []error
+		s := open(t, "/s", Options{FS: fs, OnFull: func(err error) { told = append(told, err) }})
 		q := queue(t, s, "q")
 		time.AfterFunc(time.Minute, func() {
 			mu.Lock()
@@ -414,6 +415,9 @@ func TestDiskFull(t *testing.T) {
 		add(t, q, "one")
 		if took := time.Since(start); took < time.Minute || took > 2*time.Minute {
 			t.Errorf("waited %v", took)
+		}
+		if len(told) == 0 || len(told) > 2 || !errors.Is(told[0], syscall.ENOSPC) {
+			t.Errorf("told %v", told)
 		}
 		if got, _ := read(t, q); !slices.Equal(got, []string{"one"}) {
 			t.Errorf("read %q", got)
