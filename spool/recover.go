@@ -94,7 +94,7 @@ type findings struct {
 	next   uint64 // number of the next record
 	acked  []Range
 	handed uint64 // as the last note says, 0 if there is none
-	whole  bool // acked is all that was acknowledged up to the end
+	whole  bool   // acked is all that was acknowledged up to the end
 	// Of the last commit, which is what follows the last note:
 	settled bool   // it has no records
 	holes   []hole // what is no entry
