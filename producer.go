@@ -200,7 +200,8 @@ func (p *Producer) PutRecords(ctx context.Context, records iter.Seq[Record], ack
 		}
 		return n, nil
 	}
-	c := chunk{p: p, ack: ack}
+	c := chunks{p: p, ack: ack}
+	defer c.wait()
 	for r := range records {
 		if err := c.add(ctx, r); err != nil {
 			return c.done, err

@@ -146,50 +146,96 @@ func (p *Producer) sizeOf(data []byte) int {
 
 // chunk is records of one stream that are appended together.
 type chunk struct {
-	p       *Producer
-	ack     func(Ack)
 	name    string
 	records []spool.Record
 	memory  []byte // of the records' bytes
-	next    int    // index of the next record
-	done    int    // how many are accepted
 }
 
-// add copies a record into the chunk, and appends the chunk when it is full.
-func (c *chunk) add(ctx context.Context, r Record) error {
+// chunks is a PutRecords: while one chunk is written the next one is filled.
+type chunks struct {
+	p     *Producer
+	ack   func(Ack)
+	next  int // index of the next record
+	done  int // how many are accepted
+	fill  chunk
+	write chunk
+	under chan error // the outcome of write; nil when there is none
+}
+
+// add copies a record into a chunk. A full chunk is appended once the one before
+// has been; until then it may grow.
+func (c *chunks) add(ctx context.Context, r Record) error {
 	name := c.p.route(r.Data)
-	if name != c.name || len(c.records) == chunkRecords || len(c.memory)+len(r.Data) > chunkBytes {
-		if err := c.flush(ctx); err != nil {
+	most := 1
+	if c.under != nil && len(c.under) == 0 {
+		most = 4
+	}
+	if name != c.fill.name || len(c.fill.records) >= most*chunkRecords || len(c.fill.memory)+len(r.Data) > most*chunkBytes {
+		if err := c.start(ctx); err != nil {
 			return err
 		}
 	}
-	c.name = name
-	c.memory = append(c.memory, r.Data...)
-	data := c.memory[len(c.memory)-len(r.Data) : len(c.memory) : len(c.memory)]
+	f := &c.fill
+	f.name = name
+	f.memory = append(f.memory, r.Data...)
+	data := f.memory[len(f.memory)-len(r.Data) : len(f.memory) : len(f.memory)]
 	rec := spool.Record{Data: data, Source: r.Source, Position: r.Position}
 	if c.ack != nil {
 		rec.Tag = &waiting{c.ack, c.next}
 	}
-	c.records = append(c.records, rec)
+	f.records = append(f.records, rec)
 	c.next++
 	return nil
 }
 
-func (c *chunk) flush(ctx context.Context) error {
-	if len(c.records) == 0 {
-		return nil
-	}
-	callbacks := 0
-	if c.ack != nil {
-		callbacks = len(c.records)
-	}
-	if err := c.p.putSpooled(ctx, c.name, c.records, int64(callbacks)); err != nil {
+// start appends what was filled, after what came before. PutRecords waits for it.
+func (c *chunks) start(ctx context.Context) error {
+	if err := c.wait(); err != nil || len(c.fill.records) == 0 {
 		return err
 	}
-	c.done += len(c.records)
-	clear(c.records)
-	c.records, c.memory = c.records[:0], c.memory[:0]
+	c.fill, c.write = c.write, c.fill
+	c.under = make(chan error, 1)
+	go func() { c.under <- c.append(ctx, &c.write) }()
 	return nil
+}
+
+// wait waits for the chunk that is being appended, if there is one.
+func (c *chunks) wait() error {
+	if c.under == nil {
+		return nil
+	}
+	err := <-c.under
+	c.under = nil
+	if err == nil {
+		c.accepted(&c.write)
+	}
+	return err
+}
+
+// flush appends all.
+func (c *chunks) flush(ctx context.Context) error {
+	if err := c.wait(); err != nil || len(c.fill.records) == 0 {
+		return err
+	}
+	err := c.append(ctx, &c.fill)
+	if err == nil {
+		c.accepted(&c.fill)
+	}
+	return err
+}
+
+func (c *chunks) append(ctx context.Context, f *chunk) error {
+	callbacks := 0
+	if c.ack != nil {
+		callbacks = len(f.records)
+	}
+	return c.p.putSpooled(ctx, f.name, f.records, int64(callbacks))
+}
+
+func (c *chunks) accepted(f *chunk) {
+	c.done += len(f.records)
+	clear(f.records)
+	f.records, f.memory = f.records[:0], f.memory[:0]
 }
 
 // route is the name of a record's stream.
