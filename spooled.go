@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/hydrant-go/hydrant/spool"
 )
@@ -21,8 +22,8 @@ import (
 // PutBatch appends at once.
 const (
 	feedBytes    = 256 << 10
-	chunkBytes   = 1 << 20
-	chunkRecords = 4096
+	chunkBytes   = 2 << 20
+	chunkRecords = 8192
 )
 
 // waiting is what a caller has given with a record.
@@ -151,91 +152,116 @@ type chunk struct {
 	memory  []byte // of the records' bytes
 }
 
-// chunks is a PutRecords: while one chunk is written the next one is filled.
-type chunks struct {
-	p     *Producer
-	ack   func(Ack)
-	next  int // index of the next record
-	done  int // how many are accepted
-	fill  chunk
-	write chunk
-	under chan error // the outcome of write; nil when there is none
+var chunks = sync.Pool{New: func() any { return &chunk{} }}
+
+// full tells whether there is no room for size bytes more.
+func (k *chunk) full(size, times int) bool {
+	return len(k.records) >= times*chunkRecords || len(k.memory) > 0 && len(k.memory)+size > times*chunkBytes
 }
 
-// add copies a record into a chunk. A full chunk is appended once the one before
-// has been; until then it may grow.
-func (c *chunks) add(ctx context.Context, r Record) error {
-	name := c.p.route(r.Data)
-	most := 1
-	if c.under != nil && len(c.under) == 0 {
-		most = 4
+func (k *chunk) free() {
+	clear(k.records)
+	k.records, k.memory = k.records[:0], k.memory[:0]
+	if cap(k.memory) <= 4*chunkBytes {
+		chunks.Put(k)
 	}
-	if name != c.fill.name || len(c.fill.records) >= most*chunkRecords || len(c.fill.memory)+len(r.Data) > most*chunkBytes {
+}
+
+// puts is a PutRecords. While one chunk is appended the next one is filled.
+type puts struct {
+	p     *Producer
+	ack   func(Ack)
+	calls []waiting // memory for some
+	next  int       // index of the next record
+	done  int       // how many are accepted
+
+	open  *chunk
+	under *chunk // being appended, or nil
+	err   chan error
+}
+
+// add copies a record into a chunk. A full one is appended, once the one before
+// has been; until then it may grow.
+func (c *puts) add(ctx context.Context, r Record) error {
+	name, times := c.p.route(r.Data), 1
+	if c.under != nil && len(c.err) == 0 {
+		times = 2
+	}
+	if len(c.open.records) > 0 && name != c.open.name || c.open.full(len(r.Data), times) {
 		if err := c.start(ctx); err != nil {
 			return err
 		}
 	}
-	f := &c.fill
-	f.name = name
-	f.memory = append(f.memory, r.Data...)
-	data := f.memory[len(f.memory)-len(r.Data) : len(f.memory) : len(f.memory)]
+	k := c.open
+	k.name = name
+	k.memory = append(k.memory, r.Data...)
+	data := k.memory[len(k.memory)-len(r.Data) : len(k.memory) : len(k.memory)]
 	rec := spool.Record{Data: data, Source: r.Source, Position: r.Position}
 	if c.ack != nil {
-		rec.Tag = &waiting{c.ack, c.next}
+		rec.Tag = c.waiting()
 	}
-	f.records = append(f.records, rec)
+	k.records = append(k.records, rec)
 	c.next++
 	return nil
 }
 
-// start appends what was filled, after what came before. PutRecords waits for it.
-func (c *chunks) start(ctx context.Context) error {
-	if err := c.wait(); err != nil || len(c.fill.records) == 0 {
+// waiting is what the next record's tag is. They share pieces of memory.
+func (c *puts) waiting() *waiting {
+	if len(c.calls) == cap(c.calls) {
+		c.calls = make([]waiting, 0, min(max(4, 2*cap(c.calls)), 256))
+	}
+	c.calls = append(c.calls, waiting{c.ack, c.next})
+	return &c.calls[len(c.calls)-1]
+}
+
+// start appends the open chunk, after the one before. PutRecords waits for it.
+func (c *puts) start(ctx context.Context) error {
+	if err := c.wait(); err != nil {
 		return err
 	}
-	c.fill, c.write = c.write, c.fill
-	c.under = make(chan error, 1)
-	go func() { c.under <- c.append(ctx, &c.write) }()
+	c.under, c.open, c.err = c.open, chunks.Get().(*chunk), make(chan error, 1)
+	go func(k *chunk) { c.err <- c.append(ctx, k) }(c.under)
 	return nil
 }
 
-// wait waits for the chunk that is being appended, if there is one.
-func (c *chunks) wait() error {
+// wait waits for the chunk that is being appended, if one is.
+func (c *puts) wait() error {
 	if c.under == nil {
 		return nil
 	}
-	err := <-c.under
-	c.under = nil
+	err := <-c.err
 	if err == nil {
-		c.accepted(&c.write)
+		c.done += len(c.under.records)
 	}
+	c.under.free()
+	c.under = nil
 	return err
 }
 
-// flush appends all.
-func (c *chunks) flush(ctx context.Context) error {
-	if err := c.wait(); err != nil || len(c.fill.records) == 0 {
+// end appends what is left.
+func (c *puts) end(ctx context.Context) error {
+	if err := c.wait(); err != nil || len(c.open.records) == 0 {
 		return err
 	}
-	err := c.append(ctx, &c.fill)
+	err := c.append(ctx, c.open)
 	if err == nil {
-		c.accepted(&c.fill)
+		c.done += len(c.open.records)
 	}
 	return err
 }
 
-func (c *chunks) append(ctx context.Context, f *chunk) error {
+func (c *puts) append(ctx context.Context, k *chunk) error {
 	callbacks := 0
 	if c.ack != nil {
-		callbacks = len(f.records)
+		callbacks = len(k.records)
 	}
-	return c.p.putSpooled(ctx, f.name, f.records, int64(callbacks))
+	return c.p.putSpooled(ctx, k.name, k.records, int64(callbacks))
 }
 
-func (c *chunks) accepted(f *chunk) {
-	c.done += len(f.records)
-	clear(f.records)
-	f.records, f.memory = f.records[:0], f.memory[:0]
+// free gives the memory back, when nothing is appended any more.
+func (c *puts) free() {
+	_ = c.wait()
+	c.open.free()
 }
 
 // route is the name of a record's stream.
