@@ -84,7 +84,10 @@ func (p *Producer) putSpooled(ctx context.Context, name string, records []spool.
 		p.mu.Unlock()
 		return ErrClosed
 	}
-	s, err := p.streamLocked(name)
+	s, err := p.main, error(nil)
+	if s == nil || name != s.name {
+		s, err = p.streamLocked(name)
+	}
 	if err != nil {
 		p.mu.Unlock()
 		return fmt.Errorf("hydrant: Config.Route: %w", err)
@@ -94,6 +97,10 @@ func (p *Producer) putSpooled(ctx context.Context, name string, records []spool.
 	p.mu.Unlock()
 	defer p.puts.Done()
 
+	var size int64
+	for i := range records {
+		size += int64(p.sizeOf(records[i].Data))
+	}
 	if err = p.promise(ctx, callbacks); err == nil {
 		_, err = s.queue.Append(ctx, records...)
 		if err != nil {
@@ -115,9 +122,7 @@ func (p *Producer) putSpooled(ctx context.Context, name string, records []spool.
 		}
 		return fmt.Errorf("hydrant: %w", err)
 	}
-	for i := range records {
-		p.stats.AcceptedBytes += int64(p.sizeOf(records[i].Data))
-	}
+	p.stats.AcceptedBytes += size
 	s.feedLocked()
 	return nil
 }
