@@ -66,6 +66,9 @@ func (t *rowsOf) line(text string) {
 
 func (t *rowsOf) row(format string, args ...any) { t.line("| " + fmt.Sprintf(format, args...) + " |") }
 
+// spoolParts are what -only can name of the spool.
+var spoolParts = []string{"spool", "durable", "append", "agents", "recovery", "outage"}
+
 // spool runs the comparisons of the spool, or one of them, and writes them into
 // PERFORMANCE.md in a folder, if there is one.
 func (b *bench) spool(dir, only string) error {
@@ -73,7 +76,7 @@ func (b *bench) spool(dir, only string) error {
 	for _, part := range []struct {
 		name string
 		run  func() (string, error)
-	}{{"durable", b.durable}, {"append", b.appends}, {"recovery", b.recovery}, {"outage", b.outages}} {
+	}{{"durable", b.durable}, {"append", b.appends}, {"agents", b.agents}, {"recovery", b.recovery}, {"outage", b.outages}} {
 		if only != "spool" && only != part.name {
 			continue
 		}

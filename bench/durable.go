@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -213,4 +215,101 @@ func (b *bench) outages() (string, error) {
 		t.row("%s | %s | %d | %s | %d", count(float64(n)), count(float64(n)/during.Elapsed), during.PeakRSS>>20, count(float64(n)/after.Elapsed), after.PeakRSS>>20)
 	}
 	return t.String(), nil
+}
+
+// agents compares what it costs to keep the lines of a file on the disk until they are
+// delivered: hydrant send, and Fluent Bit if it is on the PATH. TLS, as Fluent Bit
+// speaks nothing else.
+func (b *bench) agents() (string, error) {
+	dir, err := os.MkdirTemp(b.dir, "bench")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	cert, key, err := certificate(dir)
+	if err != nil {
+		return "", err
+	}
+	s, err := startSink(cert, key)
+	if err != nil {
+		return "", err
+	}
+	defer s.stop()
+	type agent struct {
+		name string
+		run  func(*bench, string, job) (result, error)
+	}
+	list := []agent{{"`hydrant send`", sendFile()}, {"`hydrant send --spool`", sendFile("--spool", "spool", "--spool-max", "1TiB")}}
+	if path, err := exec.LookPath("fluent-bit"); err == nil {
+		list = append(list, agent{"Fluent Bit", storing(path, "")}, agent{"Fluent Bit, `storage.type filesystem`", storing(path, "normal")},
+			agent{"Fluent Bit, and `storage.sync full`", storing(path, "full")})
+	}
+	t := newTable("| records of 200 B, from a file | records/s | CPU µs a record | peak MiB | throughput, of its own in memory | CPU, of its own in memory | CPU, of `hydrant send --spool` |")
+	j := job{Endpoint: s.Endpoint, Cert: s.cert, Size: 200, Records: int(1e6 * b.seconds / 3)}
+	var trials []func() (result, error)
+	for _, a := range list {
+		trials = append(trials, func() (result, error) {
+			_ = s.got(job{})
+			r, err := a.run(b, "", j)
+			r.Records = j.Records
+			if err == nil {
+				err = s.got(j)
+			}
+			if err != nil {
+				err = fmt.Errorf("%s: %w", a.name, err)
+			}
+			return r, err
+		})
+	}
+	got, err := b.rounds(trials...)
+	if err != nil {
+		return "", err
+	}
+	for i, a := range list {
+		own := got[i/2*2]
+		if i > 2 {
+			own = got[2]
+		}
+		t.row("%s | %s | %s | %.0f | %s | %s | %s", a.name, count(middle(got[i], rate)), digits(middle(got[i], result.perMillion)),
+			middle(got[i], func(r result) float64 { return float64(r.PeakRSS) / (1 << 20) }), ratio(got[i], own, rate), ratio(got[i], own, result.perMillion),
+			ratio(got[i], got[1], result.perMillion))
+	}
+	return t.String(), nil
+}
+
+// storing is Fluent Bit, which keeps what it has read in files if sync says how those
+// are synced.
+func storing(path, sync string) func(*bench, string, job) (result, error) {
+	return func(b *bench, _ string, j job) (result, error) {
+		return b.fromFile(j, func(file, dir string) *exec.Cmd {
+			config := filepath.Join(dir, "fluent-bit.conf")
+			service, input := "", "mem_buf_limit 200M"
+			if sync != "" {
+				service = "storage.path " + filepath.Join(dir, "storage") + "\n storage.sync " + sync
+				input = "storage.type filesystem"
+			}
+			_ = os.WriteFile(config, fmt.Appendf(nil, `[SERVICE]
+ flush 1
+ log_level error
+ %s
+[INPUT]
+ name tail
+ path %s
+ read_from_head true
+ exit_on_eof true
+ buffer_max_size 1M
+ %s
+[OUTPUT]
+ name kinesis_firehose
+ match *
+ region us-east-1
+ delivery_stream bench
+ log_key log
+ endpoint 127.0.0.1
+ port %s
+ tls.ca_file %s
+`, service, file, input, j.Endpoint[strings.LastIndex(j.Endpoint, ":")+1:], j.Cert), 0o600)
+			return pinned(false, path, "-q", "-c", config)
+		})
+	}
 }

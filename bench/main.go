@@ -9,7 +9,7 @@
 //	go run . -report ../docs
 //	go run . -only spool [-dir DIR] [-gb 10] [-report ../docs]
 //
-// Of the spool, the parts can be run alone: durable, append, recovery, outage.
+// Of the spool, the parts can be run alone: durable, append, agents, recovery, outage.
 package main
 
 import (
@@ -78,7 +78,7 @@ func main() {
 		err = beSink(*cert, *key)
 	case *role != "":
 		err = be(*role, *work, *profile)
-	case *only == "spool" || *only == "append" || *only == "recovery" || *only == "durable" || *only == "outage":
+	case slices.Contains(spoolParts, *only):
 		err = b.spool(*report, *only)
 	case *report != "":
 		err = b.report(*report)
