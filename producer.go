@@ -187,8 +187,9 @@ func (p *Producer) PutSeq(ctx context.Context, records iter.Seq[[]byte], ack fun
 	}, ack)
 }
 
-// PutRecords is PutSeq for records with their sources. With a spool it appends up
-// to 1 MiB at once, which takes one write to the disk.
+// PutRecords is PutSeq for records with their sources. With a spool it appends
+// 2 to 4 MiB at once, which takes one write to the disk, and reads on from records
+// meanwhile; of those that it has read when it fails, some may not be accepted.
 func (p *Producer) PutRecords(ctx context.Context, records iter.Seq[Record], ack func(Ack)) (int, error) {
 	if p.spool == nil {
 		n := 0
@@ -200,13 +201,14 @@ func (p *Producer) PutRecords(ctx context.Context, records iter.Seq[Record], ack
 		}
 		return n, nil
 	}
-	c := chunk{p: p, ack: ack}
+	c := puts{p: p, ack: ack, open: chunks.Get().(*chunk)}
+	defer c.free()
 	for r := range records {
 		if err := c.add(ctx, r); err != nil {
 			return c.done, err
 		}
 	}
-	err := c.flush(ctx)
+	err := c.end(ctx)
 	return c.done, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/hydrant-go/hydrant/spool"
 )
@@ -21,8 +22,8 @@ import (
 // PutBatch appends at once.
 const (
 	feedBytes    = 256 << 10
-	chunkBytes   = 1 << 20
-	chunkRecords = 4096
+	chunkBytes   = 2 << 20
+	chunkRecords = 8192
 )
 
 // waiting is what a caller has given with a record.
@@ -91,7 +92,10 @@ func (p *Producer) putSpooled(ctx context.Context, name string, records []spool.
 		p.mu.Unlock()
 		return ErrClosed
 	}
-	s, err := p.streamLocked(name)
+	s, err := p.main, error(nil)
+	if s == nil || name != s.name {
+		s, err = p.streamLocked(name)
+	}
 	if err != nil {
 		p.mu.Unlock()
 		return fmt.Errorf("hydrant: Config.Route: %w", err)
@@ -101,6 +105,10 @@ func (p *Producer) putSpooled(ctx context.Context, name string, records []spool.
 	p.mu.Unlock()
 	defer p.puts.Done()
 
+	var size int64
+	for i := range records {
+		size += int64(p.sizeOf(records[i].Data))
+	}
 	if err = p.promise(ctx, callbacks); err == nil {
 		_, err = s.queue.Append(ctx, records...)
 		if err != nil {
@@ -122,9 +130,7 @@ func (p *Producer) putSpooled(ctx context.Context, name string, records []spool.
 		}
 		return fmt.Errorf("hydrant: %w", err)
 	}
-	for i := range records {
-		p.stats.AcceptedBytes += int64(p.sizeOf(records[i].Data))
-	}
+	p.stats.AcceptedBytes += size
 	s.feedLocked()
 	return nil
 }
@@ -154,50 +160,121 @@ func (p *Producer) sizeOf(data []byte) int {
 
 // chunk is records of one stream that are appended together.
 type chunk struct {
-	p       *Producer
-	ack     func(Ack)
 	name    string
 	records []spool.Record
 	memory  []byte // of the records' bytes
-	next    int    // index of the next record
-	done    int    // how many are accepted
 }
 
-// add copies a record into the chunk, and appends the chunk when it is full.
-func (c *chunk) add(ctx context.Context, r Record) error {
-	name := c.p.route(r.Data)
-	if name != c.name || len(c.records) == chunkRecords || len(c.memory)+len(r.Data) > chunkBytes {
-		if err := c.flush(ctx); err != nil {
+var chunks = sync.Pool{New: func() any { return &chunk{} }}
+
+// full tells whether there is no room for size bytes more.
+func (k *chunk) full(size, times int) bool {
+	return len(k.records) >= times*chunkRecords || len(k.memory) > 0 && len(k.memory)+size > times*chunkBytes
+}
+
+func (k *chunk) free() {
+	clear(k.records)
+	k.records, k.memory = k.records[:0], k.memory[:0]
+	if cap(k.memory) <= 4*chunkBytes {
+		chunks.Put(k)
+	}
+}
+
+// puts is a PutRecords. While one chunk is appended the next one is filled.
+type puts struct {
+	p     *Producer
+	ack   func(Ack)
+	calls []waiting // memory for some
+	next  int       // index of the next record
+	done  int       // how many are accepted
+
+	open  *chunk
+	under *chunk // being appended, or nil
+	err   chan error
+}
+
+// add copies a record into a chunk. A full one is appended, once the one before
+// has been; until then it may grow.
+func (c *puts) add(ctx context.Context, r Record) error {
+	name, times := c.p.route(r.Data), 1
+	if c.under != nil && len(c.err) == 0 {
+		times = 2
+	}
+	if len(c.open.records) > 0 && name != c.open.name || c.open.full(len(r.Data), times) {
+		if err := c.start(ctx); err != nil {
 			return err
 		}
 	}
-	c.name = name
-	c.memory = append(c.memory, r.Data...)
-	data := c.memory[len(c.memory)-len(r.Data) : len(c.memory) : len(c.memory)]
+	k := c.open
+	k.name = name
+	k.memory = append(k.memory, r.Data...)
+	data := k.memory[len(k.memory)-len(r.Data) : len(k.memory) : len(k.memory)]
 	rec := spool.Record{Data: data, Source: r.Source, Position: r.Position}
 	if c.ack != nil {
-		rec.Tag = &waiting{c.ack, c.next}
+		rec.Tag = c.waiting()
 	}
-	c.records = append(c.records, rec)
+	k.records = append(k.records, rec)
 	c.next++
 	return nil
 }
 
-func (c *chunk) flush(ctx context.Context) error {
-	if len(c.records) == 0 {
-		return nil
+// waiting is what the next record's tag is. They share pieces of memory.
+func (c *puts) waiting() *waiting {
+	if len(c.calls) == cap(c.calls) {
+		c.calls = make([]waiting, 0, min(max(4, 2*cap(c.calls)), 256))
 	}
-	callbacks := 0
-	if c.ack != nil {
-		callbacks = len(c.records)
-	}
-	if err := c.p.putSpooled(ctx, c.name, c.records, int64(callbacks)); err != nil {
+	c.calls = append(c.calls, waiting{c.ack, c.next})
+	return &c.calls[len(c.calls)-1]
+}
+
+// start appends the open chunk, after the one before. PutRecords waits for it.
+func (c *puts) start(ctx context.Context) error {
+	if err := c.wait(); err != nil {
 		return err
 	}
-	c.done += len(c.records)
-	clear(c.records)
-	c.records, c.memory = c.records[:0], c.memory[:0]
+	c.under, c.open, c.err = c.open, chunks.Get().(*chunk), make(chan error, 1)
+	go func(k *chunk) { c.err <- c.append(ctx, k) }(c.under)
 	return nil
+}
+
+// wait waits for the chunk that is being appended, if one is.
+func (c *puts) wait() error {
+	if c.under == nil {
+		return nil
+	}
+	err := <-c.err
+	if err == nil {
+		c.done += len(c.under.records)
+	}
+	c.under.free()
+	c.under = nil
+	return err
+}
+
+// end appends what is left.
+func (c *puts) end(ctx context.Context) error {
+	if err := c.wait(); err != nil || len(c.open.records) == 0 {
+		return err
+	}
+	err := c.append(ctx, c.open)
+	if err == nil {
+		c.done += len(c.open.records)
+	}
+	return err
+}
+
+func (c *puts) append(ctx context.Context, k *chunk) error {
+	callbacks := 0
+	if c.ack != nil {
+		callbacks = len(k.records)
+	}
+	return c.p.putSpooled(ctx, k.name, k.records, int64(callbacks))
+}
+
+// free gives the memory back, when nothing is appended any more.
+func (c *puts) free() {
+	_ = c.wait()
+	c.open.free()
 }
 
 // route is the name of a record's stream.

@@ -16,12 +16,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hydrant-go/hydrant"
 	"github.com/hydrant-go/hydrant/hydranttest"
+	"github.com/hydrant-go/hydrant/internal/vfs"
 	"github.com/hydrant-go/hydrant/local"
 	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
@@ -95,6 +98,61 @@ func TestSpool(t *testing.T) {
 			t.Errorf("left in the spool: %v, %v", left, err)
 		}
 	})
+}
+
+// While one chunk of a PutRecords is written the next is filled; when the disk fails
+// for a moment, those before are accepted, and none after.
+func TestSpoolDiskFails(t *testing.T) {
+	for _, most := range []int64{1, 2, 3, 4, 1000} {
+		disk := vfs.NewMem(1)
+		var syncs atomic.Int64
+		disk.Fail = func(op vfs.Op, _ string) error {
+			if op == vfs.OpSync && syncs.Add(1) == most+1 || op == vfs.OpCreate && syncs.Load() == most+1 {
+				if op == vfs.OpCreate {
+					syncs.Add(1) // it was the second try
+				}
+				return syscall.EIO
+			}
+			return nil
+		}
+		cfg := hydrant.Config{Spool: "/spool", SpoolOptions: spool.Options{FS: disk}}
+		inBubble(t, cfg, nil, func(r *rig) {
+			r.fh.SetFaults(faultFunc(func() local.Fault { return hydranttest.Fail(503, wire.CodeServiceUnavailable, "down") }))
+			want := numbered(60_000)
+			n, err := r.p.PutRecords(r.Context(), recordsOf(want), nil)
+			if (err == nil) != (n == len(want)) || err != nil && !errors.Is(err, syscall.EIO) {
+				t.Errorf("%d syncs: %d of %d accepted: %v", most, n, len(want), err)
+			}
+			s, err := spool.Open("/spool", spool.Options{FS: disk.Kill(), ReadOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			q, err := s.Queue(stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for {
+				list, err := q.Read(nil, 1<<20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(list) == 0 {
+					break
+				}
+				for _, rec := range list {
+					got = append(got, string(rec.Data))
+				}
+			}
+			if !slices.Equal(got, want[:n]) {
+				t.Errorf("%d syncs: %d records are said to be accepted, %d are in the spool", most, n, len(got))
+			}
+			disk.Fail = nil
+			ended, cancel := context.WithCancel(r.Context())
+			cancel()
+			_ = r.p.Close(ended)
+		})
+	}
 }
 
 // What Close leaves, the next producer sends, each record to its own stream, with

@@ -7,6 +7,9 @@
 //
 //	go run . [-size 200] [-tls] [-only hydrant,floor] [-profile cpu]
 //	go run . -report ../docs
+//	go run . -only spool [-dir DIR] [-gb 10] [-report ../docs]
+//
+// Of the spool, the parts can be run alone: durable, append, agents, recovery, outage.
 package main
 
 import (
@@ -41,6 +44,9 @@ type result struct {
 	// and the heap before it was made.
 	Goroutines             int
 	HeapBytes, HeapAtStart int64
+
+	// Of the spool:
+	Syncs, DiskRead int64
 }
 
 func (r result) perMillion() float64 { return r.CPU / float64(r.Records) * 1e6 }
@@ -57,10 +63,12 @@ func main() {
 		only    = flag.String("only", "", "the senders to run, separated by commas (default: all)")
 		cert    = flag.String("cert", "", "a certificate for 127.0.0.1 that the system trusts, for senders that insist; default: one of its own")
 		key     = flag.String("key", "", "its key")
-		report  = flag.String("report", "", "run everything, and write it into PERFORMANCE.md and performance.svg in this folder")
+		report  = flag.String("report", "", "run everything, or what -only says, and write it into PERFORMANCE.md and performance.svg in this folder")
+		dir     = flag.String("dir", os.TempDir(), "a folder on the disk that the spool is measured on")
+		gb      = flag.Float64("gb", 10, "size of the spool that is opened after a crash")
 	)
 	flag.Parse()
-	b := &bench{seconds: *seconds, runs: max(*runs, 1), profile: *profile, cert: *cert, key: *key}
+	b := &bench{seconds: *seconds, runs: max(*runs, 1), profile: *profile, cert: *cert, key: *key, dir: *dir, gb: *gb}
 	if *only != "" {
 		b.only = strings.Split(*only, ",")
 	}
@@ -70,6 +78,8 @@ func main() {
 		err = beSink(*cert, *key)
 	case *role != "":
 		err = be(*role, *work, *profile)
+	case slices.Contains(spoolParts, *only):
+		err = b.spool(*report, *only)
 	case *report != "":
 		err = b.report(*report)
 	default:
@@ -105,7 +115,10 @@ func be(role, work, profile string) error {
 	if err := senders[role](j, &r); err != nil {
 		return err
 	}
-	r.Elapsed = time.Since(start).Seconds()
+	if r.Elapsed == 0 {
+		r.Elapsed = time.Since(start).Seconds()
+	}
+	r.DiskRead = diskRead()
 	runtime.ReadMemStats(&after)
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
@@ -127,6 +140,8 @@ type bench struct {
 	only      []string
 	profile   string
 	cert, key string // or none
+	dir       string // for the spool
+	gb        float64
 }
 
 // contestant is a sender, with a first guess of records of 200 bytes a second.

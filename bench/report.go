@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -16,11 +17,6 @@ var sizes = []int{200, 1024, 20480}
 // report runs everything and writes the figures into PERFORMANCE.md, between the
 // comments that say which, and as a plot beside it.
 func (b *bench) report(dir string) error {
-	file := filepath.Join(dir, "PERFORMANCE.md")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
 	parts := map[string]string{"machine": machine()}
 	var plain []result
 	for _, secure := range []bool{false, true} {
@@ -39,16 +35,27 @@ func (b *bench) report(dir string) error {
 			parts["https"] = table(all)
 		}
 	}
+	var err error
 	if parts["streams"], err = b.streams(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "performance.svg"), plot(plain), 0o644); err != nil {
+		return err
+	}
+	return errors.Join(write(dir, parts), b.spool(dir, "spool"))
+}
+
+// write puts parts into PERFORMANCE.md.
+func write(dir string, parts map[string]string) error {
+	file := filepath.Join(dir, "PERFORMANCE.md")
+	text, err := os.ReadFile(file)
+	if err != nil {
 		return err
 	}
 	for name, part := range parts {
 		if text, err = replace(text, name, part); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "performance.svg"), plot(plain), 0o644); err != nil {
-		return err
 	}
 	return os.WriteFile(file, text, 0o644)
 }

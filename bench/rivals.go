@@ -41,8 +41,8 @@ func boto3(_ *bench, _ string, j job) (result, error) {
 
 // fromFile runs a command that reads a job's records from a file, as lines of
 // JSON, and ends with it. command gets the names of the file and of a folder.
-func fromFile(j job, command func(file, dir string) *exec.Cmd) (r result, err error) {
-	dir, err := os.MkdirTemp("", "bench")
+func (b *bench) fromFile(j job, command func(file, dir string) *exec.Cmd) (r result, err error) {
+	dir, err := os.MkdirTemp(b.dir, "bench")
 	if err != nil {
 		return r, err
 	}
@@ -97,7 +97,7 @@ func writeLines(file string, j job) error {
 }
 
 func sendFile(flags ...string) func(*bench, string, job) (result, error) {
-	return func(_ *bench, _ string, j job) (result, error) {
+	return func(b *bench, _ string, j job) (result, error) {
 		hydrant := filepath.Join(os.TempDir(), fmt.Sprintf("bench-hydrant-%d", os.Getpid()))
 		build := exec.Command("go", "build", "-o", hydrant, "./cmd/hydrant")
 		build.Dir = ".."
@@ -105,7 +105,7 @@ func sendFile(flags ...string) func(*bench, string, job) (result, error) {
 			return result{}, fmt.Errorf("%w\n%s", err, out)
 		}
 		defer os.Remove(hydrant)
-		return fromFile(j, func(file, _ string) *exec.Cmd {
+		return b.fromFile(j, func(file, _ string) *exec.Cmd {
 			return pinned(false, hydrant, append([]string{"send", "bench", file}, flags...)...)
 		})
 	}
@@ -122,7 +122,7 @@ func fluentBit(path string, aggregate bool) func(*bench, string, job) (result, e
 		if _, err := fmt.Sscanf(j.Endpoint, "https://127.0.0.1:%d", &port); err != nil {
 			return result{}, err
 		}
-		return fromFile(j, func(file, dir string) *exec.Cmd {
+		return b.fromFile(j, func(file, dir string) *exec.Cmd {
 			return pinned(false, path, "-q", "-f", "1",
 				"-i", "tail", "-p", "path="+file, "-p", "read_from_head=true", "-p", "exit_on_eof=true", "-p", "buffer_max_size=1M", "-p", "mem_buf_limit=200M",
 				"-o", "kinesis_firehose", "-m", "*", "-p", "region=us-east-1", "-p", "delivery_stream=bench", "-p", "log_key=log",
@@ -132,8 +132,8 @@ func fluentBit(path string, aggregate bool) func(*bench, string, job) (result, e
 }
 
 func redpanda(path string) func(*bench, string, job) (result, error) {
-	return func(_ *bench, _ string, j job) (result, error) {
-		return fromFile(j, func(file, dir string) *exec.Cmd {
+	return func(b *bench, _ string, j job) (result, error) {
+		return b.fromFile(j, func(file, dir string) *exec.Cmd {
 			config := filepath.Join(dir, "connect.yaml")
 			_ = os.WriteFile(config, fmt.Appendf(nil, `
 http: {enabled: false}

@@ -35,6 +35,13 @@ type job struct {
 	Size     int    // of a record, with its newline
 	Records  int
 	Streams  int // to route the records to
+
+	// Of the spool:
+	Dir        string  // a folder on the disk, or none: then the producer works in memory
+	Batch      int     // records that are put together
+	Goroutines int     // that put
+	Seconds    float64 // of those that run for a time
+	Acks       bool    // each record has a callback
 }
 
 // senders are what is compared. Each sends the job's records and returns when
@@ -75,6 +82,16 @@ var senders = map[string]func(job, *result) error{
 	"hydrant":        func(j job, _ *result) error { return producer(j, hydrant.PackOff) },
 	"streams":        manyStreams,
 	"hydrant packed": func(j job, _ *result) error { return producer(j, hydrant.PackFixed) },
+
+	"append plain":       appendPlain,
+	"append spool":       appendSpool,
+	"append bbolt":       func(j job, r *result) error { return appendBolt(j, r, false) },
+	"append bbolt tuned": func(j job, r *result) error { return appendBolt(j, r, true) },
+	"fill":               fillSpool,
+	"open":               openSpool,
+	"verify":             verifySpool,
+	"put":                putAll,
+	"outage":             outage,
 }
 
 func record(size int) []byte {

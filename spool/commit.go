@@ -223,7 +223,7 @@ func (q *Queue) begin(at time.Time) error {
 	path := filepath.Join(q.dir, seg.name())
 	b := full.append(appendFileHeader(nil))
 	finish(b[fileHeader:], seg.salt, 0)
-	if err := q.writeFile(path+temporary, bytes.NewReader(b)); err != nil {
+	if err := q.writeFile(path+temporary, io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b)))); err != nil {
 		return err
 	}
 	if err := s.fs.Rename(path+temporary, path); err != nil {
@@ -299,7 +299,7 @@ const temporary = ".tmp"
 
 // writeFile makes a file and syncs it. One of that name goes: it is from before a
 // crash.
-func (q *Queue) writeFile(path string, from io.Reader) error {
+func (q *Queue) writeFile(path string, from *io.SectionReader) error {
 	fsys := q.spool.fs
 	to, err := fsys.Create(path)
 	if errors.Is(err, fs.ErrExist) {
@@ -311,7 +311,7 @@ func (q *Queue) writeFile(path string, from io.Reader) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.NewOffsetWriter(to, 0), from)
+	_, err = io.CopyBuffer(io.NewOffsetWriter(to, 0), from, make([]byte, max(1, min(from.Size(), readSize))))
 	return errors.Join(err, to.Sync(), to.Close())
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -29,6 +30,8 @@ func TestModel(t *testing.T) {
 		newModel(t, uint64(*history1)).run()
 		return
 	}
+	// The heap is so small that the collector would run nearly all the time.
+	defer debug.SetGCPercent(debug.SetGCPercent(1000))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

@@ -330,8 +330,8 @@ type readAhead struct {
 
 // aheadBytes and aheadRecords are what may be read ahead.
 const (
-	aheadBytes   = 1 << 20
-	aheadRecords = 4096
+	aheadBytes   = 4 << 20
+	aheadRecords = 16384
 )
 
 func newReadAhead(put func([]taken) error) *readAhead {

@@ -47,12 +47,15 @@ type memDir struct {
 	now, disk map[string]*memFile
 }
 
+// memFile holds bytes that are never overwritten in place, so that copies of a
+// file system share them: what has no spare capacity may be seen by others.
 type memFile struct {
 	fs      *Mem
 	name    string
 	now     []byte
 	disk    []byte
 	pending []change // from disk to now, in order
+	torn    bool     // a sync has failed: disk may not be what now was
 }
 
 // change is a write, or a truncation to offset where data is nil.
@@ -270,9 +273,8 @@ func (f *memFile) WriteAt(b []byte, offset int64) (int, error) {
 		b = b[:f.fs.rng.IntN(len(b)+1)]
 	}
 	if len(b) > 0 {
-		c := change{offset, slices.Clone(b)}
-		f.now = c.apply(f.now)
-		f.pending = append(f.pending, c)
+		f.now = change{offset, b}.apply(f.now)
+		f.pending = append(f.pending, change{offset, f.now[offset:][:len(b)]})
 	}
 	return len(b), err
 }
@@ -293,34 +295,41 @@ func (f *memFile) Sync() error {
 	err := f.fs.fail(OpSync, f.name)
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	if err == nil {
+	switch {
+	case err != nil:
+		f.disk, f.torn = f.survive(f.fs.rng), true
+	case f.torn:
 		for _, c := range f.pending {
 			f.disk = c.apply(f.disk)
 		}
-	} else {
-		f.disk = f.survive(f.fs.rng)
+	default:
+		f.disk = slices.Clip(f.now)
 	}
 	f.pending = nil // after a failure too: the pages count as clean, and are not written again
 	return err
 }
 
-// apply makes the change to data.
+// apply returns data with the change made, which may be in the same memory, behind
+// what is there.
 func (c change) apply(data []byte) []byte {
-	end := c.offset + int64(len(c.data))
-	if c.data == nil && end < int64(len(data)) {
+	end, size := c.offset+int64(len(c.data)), int64(len(data))
+	switch {
+	case c.data == nil && end < size:
 		return data[:end:end]
+	case c.offset < size: // others may see what it changes
+		data = slices.Clone(data)
+		n := copy(data[c.offset:], c.data)
+		return append(data, c.data[n:]...)
+	case c.offset > size:
+		data = append(data, make([]byte, c.offset-size)...)
 	}
-	if grow := end - int64(len(data)); grow > 0 {
-		data = append(data, make([]byte, grow)...)
-	}
-	copy(data[c.offset:], c.data)
-	return data
+	return append(data, c.data...)
 }
 
 // survive is what a power cut leaves of the file: of what was not synced, any
 // part, by the sector.
 func (f *memFile) survive(rng *rand.Rand) []byte {
-	data := slices.Clone(f.disk)
+	data := slices.Clip(f.disk)
 	for _, c := range f.pending {
 		switch {
 		case rng.IntN(2) == 0: // as it should be
@@ -349,7 +358,7 @@ func (m *Mem) Kill() *Mem {
 		cloned := map[string]*memFile{}
 		for name, f := range names {
 			if copies[f] == nil {
-				copies[f] = &memFile{after, f.name, slices.Clone(f.now), slices.Clone(f.disk), slices.Clone(f.pending)}
+				copies[f] = &memFile{after, f.name, slices.Clip(f.now), slices.Clip(f.disk), slices.Clone(f.pending), f.torn}
 			}
 			cloned[name] = copies[f]
 		}
@@ -378,7 +387,7 @@ func (m *Mem) Crash(seed uint64) *Mem {
 			}
 			if f != nil {
 				data := f.survive(after.rng)
-				kept.now[name] = &memFile{fs: after, name: f.name, now: data, disk: slices.Clone(data)}
+				kept.now[name] = &memFile{fs: after, name: f.name, now: data, disk: slices.Clip(data)}
 			}
 		}
 		kept.disk = maps.Clone(kept.now)
