@@ -148,7 +148,7 @@ func Follow(cfg FollowConfig) (*Follower, error) {
 	f := &Follower{
 		cfg: cfg, log: cfg.Logger,
 		stop: make(chan struct{}), wake: make(chan struct{}, 1), rescan: make(chan struct{}, 1),
-		byID:  map[fileID]*tail{}, byHome: map[string]*tail{}, turns: map[string]*turn{},
+		byID: map[fileID]*tail{}, byHome: map[string]*tail{}, turns: map[string]*turn{},
 		watched: map[string]bool{}, told: map[string]bool{},
 		buf: make([]byte, burstBytes),
 	}

@@ -1,8 +1,8 @@
 package source
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"io"
 	"log/slog"
 	"os"
@@ -109,12 +109,14 @@ func (f *Follower) search(t *tail, now time.Time) {
 		f.close(t) // nothing was given out of it, so its copy is as good as new
 		return
 	}
-	for _, p := range list {
+	// The open ones first: one of them may be the copy, removed after it was
+	// compressed.
+	for _, p := range slices.Concat(f.strangers(), list) {
 		u := f.byID[p.id]
 		if u != nil && !u.fresh || !mayHold(p, t) {
 			continue
 		}
-		if packed, length, ok := f.holds(p, t); ok {
+		if packed, length, ok := f.holds(p, u, t); ok {
 			f.adopt(t, p, u, now)
 			t.packed, t.final = packed, true
 			t.size = length
@@ -123,20 +125,38 @@ func (f *Follower) search(t *tail, now time.Time) {
 	}
 }
 
+// strangers returns the open files of which it is not known what they are.
+func (f *Follower) strangers() (list []place) {
+	for _, t := range f.tails {
+		if t.fresh && t.file != nil {
+			if info, err := t.file.Stat(); err == nil {
+				list = append(list, place{t.home, info, t.id})
+			}
+		}
+	}
+	slices.SortFunc(list, older)
+	return list
+}
+
 // mayHold tells whether the file at p may be a copy of t's by its name, which is
 // then that of a rotated file, and its time.
 func mayHold(p place, t *tail) bool {
-	return isRotated(p.path) && related(p.path, t.path) && !p.info.ModTime().Before(t.mtime)
+	return isRotated(p.path) && related(p.path, t.path) && !p.info.ModTime().Before(t.wrote)
 }
 
 // holds tells whether the content of the file at p begins with what was given out
-// of t, and how long it is. Of a compressed file all has to be there.
-func (f *Follower) holds(p place, t *tail) (packed bool, length int64, ok bool) {
-	file, err := openShared(p.path)
-	if err != nil {
+// of t, and how long it is. Of a compressed file all has to be there. u is the
+// tail that has the file open, or nil.
+func (f *Follower) holds(p place, u, t *tail) (packed bool, length int64, ok bool) {
+	var file *os.File
+	var err error
+	if u != nil && u.file != nil {
+		file = u.file
+	} else if file, err = openShared(p.path); err == nil {
+		defer file.Close()
+	} else {
 		return false, 0, false
 	}
-	defer file.Close()
 	packed, length, err = f.measure(file, p)
 	if err != nil || length < t.end {
 		return packed, length, false
@@ -166,6 +186,7 @@ func (f *Follower) measure(file *os.File, p place) (packed bool, length int64, e
 // adopt gives a tail the file at p as its own. u is what was made of that file
 // before anything was known of it, or nil.
 func (f *Follower) adopt(t *tail, p place, u *tail, now time.Time) {
+	f.log.Debug("found where a file goes on", "path", t.path, "in", p.path, "read", t.read)
 	f.shut(t)
 	t.id, t.home, t.phase = p.id, p.path, leaving
 	t.size, t.mtime, t.held = p.info.Size(), p.info.ModTime(), t.read
@@ -264,7 +285,7 @@ func (f *Follower) admit(t *tail, now time.Time) {
 		return
 	}
 	p := place{t.home, info, t.id}
-	t.size, t.mtime = info.Size(), info.ModTime()
+	t.size, t.mtime, t.wrote = info.Size(), info.ModTime(), info.ModTime()
 	t.tried, t.triedN, t.twin = t.mtime, t.size, nil
 	packed, length, err := f.measure(t.file, p)
 	if err != nil && !packed {
@@ -277,6 +298,7 @@ func (f *Follower) admit(t *tail, now time.Time) {
 	if u := f.origin(t, p, packed, length, now); u != nil {
 		if u.phase <= leaving {
 			t.twin = u
+			f.log.Debug("a file is the copy of another", "path", t.home, "of", u.home)
 			return
 		}
 		f.adopt(u, p, t, now)
@@ -355,14 +377,14 @@ func (f *Follower) origin(t *tail, p place, packed bool, length int64, now time.
 		}
 		switch {
 		case u.phase == over:
-			if mayHold(p, u) && u.end > 0 && (u.lost && length >= u.end || length == u.end) && f.sameAs(u, t) {
+			if isRotated(p.path) && u.end > 0 && (u.lost && length >= u.end || length == u.end) && f.sameAs(u, t) {
 				return u
 			}
 		case u.phase == missing:
 			if mayHold(p, u) && u.end > 0 && length >= u.end && f.sameAs(u, t) {
 				return u
 			}
-		case packed:
+		case packed || u.final || u.packed:
 			if p.path == u.home || packedName.ReplaceAllString(p.path, "") == u.home || u.end > 0 && length >= u.end {
 				if f.sameAs(u, t) {
 					return u

@@ -36,11 +36,11 @@ func (f *Follower) isReady(t *tail, now time.Time) bool {
 	if t.phase > leaving || t.fresh || t.failed {
 		return false
 	}
-	if t.after != nil {
+	for t.after != nil {
 		if !t.after.drained() {
 			return false
 		}
-		t.after = nil
+		t.after = t.after.after
 	}
 	if t.packed && f.unpacks != nil && f.unpacks != t {
 		return false

@@ -174,6 +174,11 @@ func (f *Follower) place(found []place, now time.Time) {
 	}
 	slices.SortFunc(strangers, older)
 	for _, p := range strangers {
+		if t := f.byID[p.id]; t != nil { // meanwhile it was found to be the rest of another
+			t.pass = f.passes
+			f.arrive(t, p, now)
+			continue
+		}
 		f.meet(p, following, now)
 	}
 }
@@ -182,7 +187,8 @@ func (f *Follower) place(found []place, now time.Time) {
 // admit finds out.
 func (f *Follower) meet(p place, ph phase, now time.Time) *tail {
 	t := &tail{path: p.path, home: p.path, id: p.id, phase: ph, fresh: true, pass: f.passes,
-		size: p.info.Size(), mtime: p.info.ModTime(), grown: now, seen: now}
+		size: p.info.Size(), mtime: p.info.ModTime(), wrote: p.info.ModTime(), grown: now, seen: now}
+	f.log.Debug("found a file", "path", p.path, "size", t.size, "missed", ph == leaving)
 	f.tails = append(f.tails, t)
 	f.byID[t.id] = t
 	f.byHome[t.home] = t
@@ -205,7 +211,7 @@ func (f *Follower) resume(p place, now time.Time) *tail {
 			if turn := f.turns[t.path]; turn != nil && turn.last == t && t.path == p.path {
 				delete(f.turns, t.path) // it never left
 			}
-			t.phase, t.lost = following, false
+			t.lost = false
 			f.byID[t.id] = t
 			return t
 		}
@@ -233,8 +239,10 @@ func (f *Follower) isHome(t *tail, p place, now time.Time) bool {
 
 // arrive enters where the file of a tail was found.
 func (f *Follower) arrive(t *tail, p place, now time.Time) {
-	if t.path != p.path {
+	if t.path != p.path && t.phase == following {
 		f.leave(t, now)
+	} else if t.path != p.path && t.left.IsZero() {
+		t.left = now
 	}
 	if f.byHome[t.home] == t {
 		delete(f.byHome, t.home)
@@ -249,11 +257,11 @@ func (f *Follower) leave(t *tail, now time.Time) {
 	t.left = now
 	u := f.turns[t.path]
 	if u == nil {
-		u = &turn{since: t.mtime}
+		u = &turn{since: t.wrote}
 		f.turns[t.path] = u
 	}
-	if t.mtime.Before(u.since) {
-		u.since = t.mtime
+	if t.wrote.Before(u.since) {
+		u.since = t.wrote
 	}
 	u.until = now.Add(f.cfg.RotateWait)
 	u.last, u.next = t, nil
@@ -295,7 +303,7 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 		t.grown = now
 	}
 	if t.fresh {
-		t.size, t.mtime = size, mtime
+		t.size, t.mtime, t.wrote = size, mtime, mtime
 		return
 	}
 	// Before its time is taken over, as that says what is younger than this file.
@@ -310,7 +318,7 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 		return
 	}
 	t.held = min(t.held, size)
-	t.size, t.mtime = size, mtime
+	t.size, t.mtime, t.wrote = size, mtime, mtime
 }
 
 // truncated enters that t's file does not begin with what was read of it any
@@ -320,9 +328,10 @@ func (f *Follower) truncated(t *tail, now time.Time) {
 	n := &tail{path: t.path, home: t.home, id: t.id, file: t.file, phase: t.phase, left: t.left,
 		grown: now, seen: now, pass: t.pass, used: t.used, after: t}
 	if info, err := t.file.Stat(); err == nil {
-		n.size, n.mtime = info.Size(), info.ModTime()
+		n.size, n.mtime, n.wrote = info.Size(), info.ModTime(), info.ModTime()
 	}
 	t.file = nil
+	f.log.Debug("a file was truncated", "path", t.path, "read", t.read, "size", n.size)
 	f.leave(t, now)
 	f.lose(t, now)
 	f.turns[t.path].next = n
@@ -357,6 +366,7 @@ func (f *Follower) retire(now time.Time) {
 
 // close ends a tail: its file is read.
 func (f *Follower) close(t *tail) {
+	f.log.Debug("a file is finished", "path", t.path, "was", t.home, "read", t.read)
 	f.shut(t)
 	t.phase = over
 	if f.byID[t.id] == t {

@@ -34,6 +34,7 @@ type checkpoint struct {
 	Last   digest    `json:"last"`
 	Size   int64     `json:"size"`
 	MTime  time.Time `json:"modified"`
+	Wrote  time.Time `json:"written"`
 	Seen   time.Time `json:"seen"`
 	Left   time.Time `json:"left,omitzero"`
 	Packed bool      `json:"compressed,omitempty"`
@@ -65,7 +66,7 @@ func (f *Follower) load(now time.Time) error {
 			path: c.Path, home: c.Home, id: c.fileID, packed: c.Packed, phase: missing, final: c.Packed,
 			head: c.Head, from: c.From, end: c.End, crc: c.CRC, last: c.Last,
 			read: c.Offset, held: c.Offset, settled: c.Offset, size: c.Size,
-			mtime: c.MTime, seen: c.Seen, left: c.Left, grown: now, missed: now, lost: c.Lost,
+			mtime: c.MTime, wrote: c.Wrote, seen: c.Seen, left: c.Left, grown: now, missed: now, lost: c.Lost,
 		}
 		f.tails = append(f.tails, t)
 		if c.Over {
@@ -75,11 +76,11 @@ func (f *Follower) load(now time.Time) error {
 		// In the order of the file, a path's younger ones come after its older.
 		u := f.turns[t.path]
 		if u == nil {
-			u = &turn{since: t.mtime, until: now.Add(f.cfg.RotateWait)}
+			u = &turn{since: t.wrote, until: now.Add(f.cfg.RotateWait)}
 			f.turns[t.path] = u
 		}
-		if t.mtime.Before(u.since) {
-			u.since = t.mtime
+		if t.wrote.Before(u.since) {
+			u.since = t.wrote
 		}
 		t.after, u.last = u.last, t
 	}
@@ -126,7 +127,7 @@ func (f *Follower) snapshot(must bool) (state, bool) {
 			Path: t.path, Home: t.home, fileID: t.id, Packed: t.packed,
 			Head: t.head, From: t.from, End: t.end, CRC: t.crc, Last: t.last,
 			Offset: t.settled, Size: t.size,
-			MTime: t.mtime, Seen: t.seen, Left: t.left, Lost: t.lost,
+			MTime: t.mtime, Wrote: t.wrote, Seen: t.seen, Left: t.left, Lost: t.lost,
 			Over: t.phase == over && t.settled >= t.read,
 		}
 		s.Files = append(s.Files, c)

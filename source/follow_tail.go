@@ -54,8 +54,8 @@ type tail struct {
 	unpack *unpacked // of packed, while it is read
 
 	head digest // of the first bytes, read or not
-	from int64 // Offset where following began
-	end  int64 // what was given out reaches, or before a restart reached, to here
+	from int64  // Offset where following began
+	end  int64  // what was given out reaches, or before a restart reached, to here
 	crc  uint32
 	last digest // of the bytes before end
 
@@ -64,14 +64,15 @@ type tail struct {
 	torn bool  // which ends within a line
 	size int64 // of the content, when it was looked at last
 
-	mtime time.Time
-	grown time.Time // when size has changed
-	left  time.Time // when it was renamed, removed or lost; zero: it never was
-	seen  time.Time // when it was last found
+	mtime  time.Time // of the file, when it was looked at last
+	wrote  time.Time // the same of the file that was written to: a copy is younger
+	grown  time.Time // when size has changed
+	left   time.Time // when it was renamed, removed or lost; zero: it never was
+	seen   time.Time // when it was last found
 	missed time.Time // since when it is missing
-	lost  bool      // over, and not read to its end
-	final bool      // a copy: nobody writes to it
-	after *tail     // has to be read to its end before
+	lost   bool      // over, and not read to its end
+	final  bool      // a copy: nobody writes to it
+	after  *tail     // has to be read to its end before
 
 	pass   uint64 // in which it was found
 	used   uint64 // when the file was last used

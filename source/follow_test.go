@@ -62,7 +62,7 @@ func quickly(cfg FollowConfig) FollowConfig {
 func startFollow(t *testing.T, cfg FollowConfig) *run {
 	t.Helper()
 	r := &run{t: t, cfg: quickly(cfg), log: &logged{}}
-	r.cfg.Logger = slog.New(slog.NewTextHandler(r.log, nil))
+	r.cfg.Logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.start()
 	t.Cleanup(func() { r.f.Close() })
 	return r
@@ -362,8 +362,9 @@ func TestFollowTruncate(t *testing.T) {
 func TestFollowTruncateWithoutCopy(t *testing.T) {
 	both(t, func(t *testing.T, dir string, cfg FollowConfig) {
 		log := filepath.Join(dir, "app.log")
-		appendTo(t, log, "1\n2\n")
 		appendTo(t, log+".1", "another\n")
+		must(t, os.Chtimes(log+".1", time.Time{}, time.Now().Add(-time.Hour)))
+		appendTo(t, log, "1\n2\n")
 		r := startFollow(t, cfg)
 		r.want("1\n", "2\n")
 		must(t, os.Truncate(log, 0))
