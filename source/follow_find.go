@@ -100,13 +100,18 @@ func rotations(path string) int {
 func (f *Follower) search(t *tail, now time.Time) {
 	list := f.siblings(filepath.Dir(t.path))
 	for _, p := range list {
-		if u := f.byID[p.id]; p.id == t.id && (u == nil || u.fresh) && !t.packed && f.isHome(t, p, now) {
+		if u := f.byID[p.id]; p.id == t.id && (u == nil || u.fresh) && f.isHome(t, p, now) {
+			size, final := t.size, t.final
 			f.adopt(t, p, u, now)
+			if t.packed {
+				t.size, t.final = size, final
+			}
 			return
 		}
 	}
-	if t.end == 0 {
-		f.close(t) // nothing was given out of it, so its copy is as good as new
+	if t.end == 0 { // nothing was given out of it, so its copy is as good as new
+		f.close(t)
+		t.id = fileID{}
 		return
 	}
 	// The open ones first: one of them may be the copy, removed after it was
@@ -232,7 +237,7 @@ func (f *Follower) inherit(u, t *tail) {
 func (f *Follower) findMissed(now time.Time) {
 	for path, turn := range f.turns {
 		for _, p := range f.siblings(filepath.Dir(path)) {
-			if f.byID[p.id] != nil || p.info.ModTime().Before(turn.since) || !rotationOf(p.path, path) || f.isKnown(p, now) {
+			if f.byID[p.id] != nil || p.info.Size() == 0 || p.info.ModTime().Before(turn.since) || !rotationOf(p.path, path) || f.isKnown(p, now) {
 				continue
 			}
 			t := f.meet(p, leaving, now)
@@ -390,7 +395,7 @@ func (f *Follower) origin(t *tail, p place, packed bool, length int64, now time.
 					return u
 				}
 			}
-		case !isRotated(u.path) && isRotated(t.home):
+		case !isRotated(u.home) && isRotated(t.home):
 			if f.isCopy(t, u, now) {
 				return u
 			}
@@ -426,6 +431,9 @@ func (f *Follower) isCopy(t, u *tail, now time.Time) bool {
 // agree compares t's file with the beginning of u's, from where they were the
 // same the last time.
 func (f *Follower) agree(t, u *tail) (bool, error) {
+	if t.with != u {
+		t.with, t.agreed = u, 0
+	}
 	a, b := make([]byte, 64<<10), make([]byte, 64<<10)
 	for t.agreed < t.size {
 		n, err := readAt(t.file, a[:min(int64(len(a)), t.size-t.agreed)], t.agreed)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -222,13 +223,13 @@ func (m *model) remove(w *writer) {
 	m.finishPartial(w)
 	info, err := w.file.Stat()
 	must(m.t, err)
+	id, err := identify(w.path, info)
+	must(m.t, err)
 	known := func() bool {
-		for _, s := range m.f.Files() {
-			if s.Path == w.path && s.Read == info.Size() && s.Size == s.Read {
-				return true
-			}
-		}
-		return false
+		m.f.work.Lock()
+		defer m.f.work.Unlock()
+		t := m.f.byID[id]
+		return t != nil && t.file != nil && t.read == info.Size() && t.size == info.Size()
 	}
 	for deadline := time.Now().Add(10 * time.Second); !known(); {
 		m.read()
@@ -434,7 +435,13 @@ func (m *model) finish() {
 			var files bytes.Buffer
 			for _, e := range list {
 				info, _ := e.Info()
-				fmt.Fprintf(&files, "%s %d %v\n", e.Name(), info.Size(), info.ModTime())
+				r, _ := os.Open(filepath.Join(m.dir, e.Name()))
+				b, _ := io.ReadAll(content(r))
+				var names []string
+				for s := range bytes.Lines(b) {
+					names = append(names, fmt.Sprintf("%.6s", s))
+				}
+				fmt.Fprintf(&files, "%s %d %v %v\n", e.Name(), info.Size(), info.ModTime(), names)
 			}
 			m.fatalf("%d lines did not come: %v\n%s", len(open()), open(), &files)
 		}

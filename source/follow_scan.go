@@ -360,7 +360,7 @@ func (f *Follower) retire(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tails = slices.DeleteFunc(f.tails, func(t *tail) bool {
-		return t.phase == over && t.settled >= t.read && (t.fresh || t.end == 0 || now.Sub(t.seen) > keepGone)
+		return t.phase == over && t.settled >= t.read && (t.fresh || t.end == 0 && f.turns[t.path] == nil || now.Sub(t.seen) > keepGone)
 	})
 }
 

@@ -120,7 +120,7 @@ func (f *Follower) snapshot(must bool) (state, bool) {
 	f.changed = false
 	s := state{Version: stateVersion, Saved: time.Now(), Files: []checkpoint{}}
 	for _, t := range f.tails {
-		if t.fresh {
+		if t.fresh || t.phase == over && t.end == 0 {
 			continue // nothing is given out of it
 		}
 		c := checkpoint{

@@ -81,7 +81,8 @@ type tail struct {
 	tried  time.Time // mtime and size of the file when it was examined, while fresh
 	triedN int64
 	twin   *tail // what it is the copy of so far, while fresh
-	agreed int64 // so much of it is the twin's
+	with   *tail // which it was compared with last,
+	agreed int64 // and so far it was the same
 
 	// Guarded by Follower.mu.
 	settled int64
