@@ -242,17 +242,22 @@ func (f *Follower) findMissed(now time.Time) {
 			}
 			t := f.meet(p, leaving, now)
 			t.path = path
-			turn.add(t, now)
+			f.between(turn, t, now)
 		}
 	}
 }
 
-// add enters that t was at the path after last and before next.
-func (u *turn) add(t *tail, now time.Time) {
+// between enters that t was at the path after u's last file and before its next.
+func (f *Follower) between(u *turn, t *tail, now time.Time) {
 	t.left = now
 	t.after, u.last = u.last, t
-	if u.next != nil {
-		u.next.after = t
+	if u.next == nil {
+		return
+	}
+	u.next.after = t
+	// In the list, which a restart finds, too.
+	if i, j := slices.Index(f.tails, u.next), slices.Index(f.tails, t); i >= 0 && i < j {
+		f.tails = slices.Insert(slices.Delete(f.tails, j, j+1), i, t)
 	}
 }
 

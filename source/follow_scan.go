@@ -197,7 +197,7 @@ func (f *Follower) meet(p place, ph phase, now time.Time) *tail {
 		if turn := f.turns[t.path]; turn != nil {
 			t.after, turn.next = turn.last, t
 		} else if turn := f.turns[root]; turn != nil && !t.mtime.Before(turn.since) {
-			turn.add(t, now)
+			f.between(turn, t, now)
 		}
 	}
 	f.opened(t, now) // so that it can be read even if it is removed at once
@@ -208,8 +208,8 @@ func (f *Follower) meet(p place, ph phase, now time.Time) *tail {
 func (f *Follower) resume(p place, now time.Time) *tail {
 	for _, t := range f.tails {
 		if t.phase >= missing && t.id == p.id && f.isHome(t, p, now) {
-			if turn := f.turns[t.path]; turn != nil && turn.last == t && t.path == p.path {
-				delete(f.turns, t.path) // it never left
+			if t.path == p.path {
+				f.stayed(t)
 			}
 			t.lost = false
 			f.byID[t.id] = t
@@ -217,6 +217,22 @@ func (f *Follower) resume(p place, now time.Time) *tail {
 		}
 	}
 	return nil
+}
+
+// stayed enters that the file of a tail is still at its path after a restart, so
+// that only those before it may be elsewhere.
+func (f *Follower) stayed(t *tail) {
+	u := f.turns[t.path]
+	if u == nil {
+		return
+	}
+	u.next = t
+	if u.last == t {
+		u.last = t.after
+	}
+	if u.last == nil {
+		delete(f.turns, t.path)
+	}
 }
 
 // isHome tells whether p, which has the identity of t's file, is that file still.

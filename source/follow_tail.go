@@ -121,8 +121,10 @@ func (t *tail) drained() bool {
 	switch {
 	case t.phase == over || t.failed:
 		return true
-	case t.phase == missing || t.left.IsZero():
+	case t.phase == missing:
 		return false
+	case t.left.IsZero():
+		return true // found again, at its path: it never left
 	case t.fresh:
 		return t.twin != nil || t.size == 0 || t.triedN > 0
 	}
