@@ -382,7 +382,8 @@ func (f *Follower) origin(t *tail, p place, packed bool, length int64, now time.
 		return nil
 	}
 	for _, u := range slices.Clone(f.tails) {
-		if u == t || u.fresh || u.end == 0 && u.head.Bytes == 0 || !related(u.path, p.path) && !related(u.home, p.path) {
+		live := u.phase <= leaving && !u.packed && !u.final && !isRotated(u.home)
+		if u == t || u.fresh && !live || !related(u.path, p.path) && !related(u.home, p.path) {
 			continue
 		}
 		switch {
@@ -395,12 +396,12 @@ func (f *Follower) origin(t *tail, p place, packed bool, length int64, now time.
 				return u
 			}
 		case packed || u.final || u.packed:
-			if p.path == u.home || packedName.ReplaceAllString(p.path, "") == u.home || u.end > 0 && length >= u.end {
+			if u.end > 0 && length >= u.end || u.head.Bytes > 0 && packedName.ReplaceAllString(p.path, "") == u.home {
 				if f.sameAs(u, t) {
 					return u
 				}
 			}
-		case !isRotated(u.home) && isRotated(t.home):
+		case live && isRotated(t.home):
 			if f.isCopy(t, u, now) {
 				return u
 			}

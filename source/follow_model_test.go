@@ -41,6 +41,7 @@ type line struct {
 	index    int
 	came     bool // in this run
 	done     bool
+	settled  bool // done in this run
 	volatile bool // of a removed file: a restart can't find it again
 	safe     bool // checkpointed
 }
@@ -310,7 +311,7 @@ func (m *model) settle(all bool) {
 	}
 	for _, p := range m.waiting[:n] {
 		m.f.Done(p.mark)
-		p.line.done = true
+		p.line.done, p.line.settled = true, true
 	}
 	m.waiting = slices.Delete(m.waiting, 0, n)
 }
@@ -333,21 +334,13 @@ func (m *model) stop(kill bool) {
 		whole := true
 		for _, l := range g.lines {
 			l.came = false
-			whole = whole && l.done
+			whole = whole && (l.safe || l.settled)
+			l.settled = false
 			if !kill {
 				l.safe = whole
 			}
 			if l.volatile {
 				l.done = true // nothing can be asked of it any more
-			}
-		}
-		if kill {
-			for _, l := range g.lines {
-				l.done = l.safe || l.volatile
-			}
-		} else {
-			for _, l := range g.lines {
-				l.done = l.safe || l.volatile
 			}
 		}
 	}

@@ -40,6 +40,7 @@ type checkpoint struct {
 	Packed bool      `json:"compressed,omitempty"`
 	Over   bool      `json:"finished,omitempty"`
 	Lost   bool      `json:"lost,omitempty"`
+	Fresh  bool      `json:"new,omitempty"` // only seen: what it is was not found out yet
 }
 
 // load makes tails of the checkpoints. The files of those that are not over are
@@ -66,7 +67,7 @@ func (f *Follower) load(now time.Time) error {
 			path: c.Path, home: c.Home, id: c.fileID, packed: c.Packed, phase: missing, final: c.Packed,
 			head: c.Head, from: c.From, end: c.End, crc: c.CRC, last: c.Last,
 			read: c.Offset, held: c.Offset, settled: c.Offset, size: c.Size,
-			mtime: c.MTime, wrote: c.Wrote, seen: c.Seen, left: c.Left, grown: now, missed: now, lost: c.Lost,
+			mtime: c.MTime, wrote: c.Wrote, seen: c.Seen, left: c.Left, grown: now, missed: now, lost: c.Lost, fresh: c.Fresh,
 		}
 		f.tails = append(f.tails, t)
 		if c.Over {
@@ -120,14 +121,14 @@ func (f *Follower) snapshot(must bool) (state, bool) {
 	f.changed = false
 	s := state{Version: stateVersion, Saved: time.Now(), Files: []checkpoint{}}
 	for _, t := range f.tails {
-		if t.fresh || t.phase == over && t.end == 0 {
-			continue // nothing is given out of it
+		if t.phase == over && (t.fresh || t.end == 0) {
+			continue
 		}
 		c := checkpoint{
 			Path: t.path, Home: t.home, fileID: t.id, Packed: t.packed,
 			Head: t.head, From: t.from, End: t.end, CRC: t.crc, Last: t.last,
 			Offset: t.settled, Size: t.size,
-			MTime: t.mtime, Wrote: t.wrote, Seen: t.seen, Left: t.left, Lost: t.lost,
+			MTime: t.mtime, Wrote: t.wrote, Seen: t.seen, Left: t.left, Lost: t.lost, Fresh: t.fresh,
 			Over: t.phase == over && t.settled >= t.read,
 		}
 		s.Files = append(s.Files, c)
