@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"cmp"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"os"
@@ -212,13 +213,11 @@ func (f *Follower) adopt(t *tail, p place, u *tail, now time.Time) {
 func (f *Follower) inherit(u, t *tail) {
 	for _, w := range f.tails {
 		if w.after == u {
-			w.after = t
+			w.after = nil
+			w.comesAfter(t)
 		}
 		if w.twin == u {
 			w.twin = t
-		}
-		if w.after == w {
-			w.after = nil
 		}
 	}
 	for _, turn := range f.turns {
@@ -250,11 +249,12 @@ func (f *Follower) findMissed(now time.Time) {
 // between enters that t was at the path after u's last file and before its next.
 func (f *Follower) between(u *turn, t *tail, now time.Time) {
 	t.left = now
-	t.after, u.last = u.last, t
+	t.comesAfter(u.last)
+	u.last = t
 	if u.next == nil {
 		return
 	}
-	u.next.after = t
+	u.next.comesAfter(t)
 	// In the list, which a restart finds, too.
 	if i, j := slices.Index(f.tails, u.next), slices.Index(f.tails, t); i >= 0 && i < j {
 		f.tails = slices.Insert(slices.Delete(f.tails, j, j+1), i, t)
@@ -396,10 +396,8 @@ func (f *Follower) origin(t *tail, p place, packed bool, length int64, now time.
 				return u
 			}
 		case packed || u.final || u.packed:
-			if u.end > 0 && length >= u.end || u.head.Bytes > 0 && packedName.ReplaceAllString(p.path, "") == u.home {
-				if f.sameAs(u, t) {
-					return u
-				}
+			if (u.end > 0 && length >= u.end || u.end == 0 && length == u.size && f.sameBytes(u, t)) && f.sameAs(u, t) {
+				return u
 			}
 		case live && isRotated(t.home):
 			if f.isCopy(t, u, now) {
@@ -416,6 +414,18 @@ func (f *Follower) origin(t *tail, p place, packed bool, length int64, now time.
 func (f *Follower) sameAs(u, t *tail) bool {
 	ok, err := u.begins(content(t.file))
 	return ok && err == nil
+}
+
+// sameBytes compares the whole content of two files, where nothing was given out
+// of u yet that it could be told by.
+func (f *Follower) sameBytes(u, t *tail) bool {
+	if u.file == nil {
+		return false
+	}
+	a, b := crc32.New(castagnoli), crc32.New(castagnoli)
+	n, err1 := io.Copy(a, content(u.file))
+	m, err2 := io.Copy(b, content(t.file))
+	return err1 == nil && err2 == nil && n == m && a.Sum32() == b.Sum32()
 }
 
 // isCopy tells whether all of t's file is what the file of u begins with. Where

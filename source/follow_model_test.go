@@ -107,6 +107,12 @@ func (m *model) addWriter(name string) {
 
 func (m *model) fatalf(format string, args ...any) {
 	m.t.Helper()
+	if m.f != nil {
+		for i, u := range m.f.tails {
+			m.note("tail %d %p: %s at %s phase %d fresh %v read %d held %d end %d size %d settled %d left %v failed %v after %p twin %p final %v packed %v",
+				i, u, u.path, u.home, u.phase, u.fresh, u.read, u.held, u.end, u.size, u.settled, !u.left.IsZero(), u.failed, u.after, u.twin, u.final, u.packed)
+		}
+	}
 	m.t.Fatalf("seed %d: %s\nhistory:\n%s\nlog:\n%s", m.seed, fmt.Sprintf(format, args...), strings.Join(m.history, "\n"), m.log)
 }
 

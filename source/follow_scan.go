@@ -195,7 +195,8 @@ func (f *Follower) meet(p place, ph phase, now time.Time) *tail {
 	if ph == following {
 		root := filepath.Join(filepath.Dir(t.path), rootName(t.path))
 		if turn := f.turns[t.path]; turn != nil {
-			t.after, turn.next = turn.last, t
+			t.comesAfter(turn.last)
+			turn.next = t
 		} else if turn := f.turns[root]; turn != nil && !t.mtime.Before(turn.since) {
 			f.between(turn, t, now)
 		}
@@ -240,6 +241,9 @@ func (f *Follower) stayed(t *tail) {
 func (f *Follower) isHome(t *tail, p place, now time.Time) bool {
 	if t.packed {
 		return t.mtime.Equal(p.info.ModTime())
+	}
+	if t.head.Bytes == 0 && !related(t.path, p.path) {
+		return false // there is nothing to tell it by, and the number may be another's now
 	}
 	home := t.home
 	t.home = p.path
@@ -342,7 +346,7 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 // it was.
 func (f *Follower) truncated(t *tail, now time.Time) {
 	n := &tail{path: t.path, home: t.home, id: t.id, file: t.file, phase: t.phase, left: t.left,
-		grown: now, seen: now, pass: t.pass, used: t.used, after: t}
+		grown: now, seen: now, pass: t.pass, used: t.used, after: t, fresh: true}
 	if info, err := t.file.Stat(); err == nil {
 		n.size, n.mtime, n.wrote = info.Size(), info.ModTime(), info.ModTime()
 	}

@@ -115,6 +115,16 @@ func (t *tail) settle(from, to int64) bool {
 	return true
 }
 
+// comesAfter has t wait for u, unless u waits for t.
+func (t *tail) comesAfter(u *tail) {
+	for w := u; w != nil; w = w.after {
+		if w == t {
+			return
+		}
+	}
+	t.after = u
+}
+
 // drained tells whether what comes after t may be read: its file has left its
 // place, and all that was there then is read.
 func (t *tail) drained() bool {

@@ -18,7 +18,7 @@ const module = "github.com/hydrant-go/hydrant"
 var rooms = map[string][]string{
 	"":                          {"spool", "wire", "internal/keepbody", "internal/pace"},
 	"wire":                      {},
-	"source":                    {},
+	"source":                    {"internal/vfs"},
 	"spool":                     {"internal/vfs"},
 	"admin":                     {"wire"},
 	"server":                    {"wire"},
@@ -49,7 +49,10 @@ var links = map[string][]string{
 	},
 	"wire":   {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"spool":  {module, "github.com/gofrs/flock", "golang.org/x/sys/unix"},
-	"source": {module, "github.com/klauspost/compress", "github.com/segmentio/asm", "github.com/segmentio/encoding", "golang.org/x/sys/cpu"},
+	"source": {
+		module, "github.com/klauspost/compress", "github.com/segmentio/asm", "github.com/segmentio/encoding", "golang.org/x/sys/cpu",
+		"github.com/bmatcuk/doublestar/v4", "github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "golang.org/x/sys/unix",
+	},
 }
 
 type listed struct {
