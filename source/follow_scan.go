@@ -186,8 +186,10 @@ func (f *Follower) place(found []place, now time.Time) {
 // meet makes a tail of a file that is not known by its identity. What it is,
 // admit finds out.
 func (f *Follower) meet(p place, ph phase, now time.Time) *tail {
-	t := &tail{path: p.path, home: p.path, id: p.id, phase: ph, fresh: true, pass: f.passes,
-		size: p.info.Size(), mtime: p.info.ModTime(), wrote: p.info.ModTime(), grown: now, seen: now}
+	t := &tail{
+		path: p.path, home: p.path, id: p.id, phase: ph, fresh: true, pass: f.passes,
+		size: p.info.Size(), mtime: p.info.ModTime(), wrote: p.info.ModTime(), grown: now, seen: now,
+	}
 	f.log.Debug("found a file", "path", p.path, "size", t.size, "missed", ph == leaving)
 	f.tails = append(f.tails, t)
 	f.byID[t.id] = t
@@ -345,8 +347,10 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 // more. What it is now is another tail, and t goes on where it was copied to, if
 // it was.
 func (f *Follower) truncated(t *tail, now time.Time) {
-	n := &tail{path: t.path, home: t.home, id: t.id, file: t.file, phase: t.phase, left: t.left,
-		grown: now, seen: now, pass: t.pass, used: t.used, after: t, fresh: true}
+	n := &tail{
+		path: t.path, home: t.home, id: t.id, file: t.file, phase: t.phase, left: t.left,
+		grown: now, seen: now, pass: t.pass, used: t.used, after: t, fresh: true,
+	}
 	if info, err := t.file.Stat(); err == nil {
 		n.size, n.mtime, n.wrote = info.Size(), info.ModTime(), info.ModTime()
 	}

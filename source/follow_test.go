@@ -54,7 +54,7 @@ func quickly(cfg FollowConfig) FollowConfig {
 		cfg.Poll = 20 * time.Millisecond
 	}
 	if cfg.RotateWait == 0 {
-		cfg.RotateWait = 150 * time.Millisecond
+		cfg.RotateWait = 100 * time.Millisecond
 	}
 	return cfg
 }
@@ -127,7 +127,7 @@ func (r *run) want(want ...string) {
 // nothing fails when a record comes within some polls.
 func (r *run) nothing() {
 	r.t.Helper()
-	if got := r.next(120 * time.Millisecond); got != nil {
+	if got := r.next(70 * time.Millisecond); got != nil {
 		r.t.Fatalf("got %q, want nothing\nlog:\n%s", got, r.log)
 	}
 }
@@ -227,7 +227,7 @@ func TestFollow(t *testing.T) {
 
 func TestFollowRename(t *testing.T) {
 	both(t, func(t *testing.T, dir string, cfg FollowConfig) {
-		log := filepath.Join(dir, "app.log")
+		var log string
 		for _, glob := range []bool{false, true} {
 			cfg, dir := cfg, filepath.Join(dir, fmt.Sprint(glob))
 			must(t, os.Mkdir(dir, 0o700))
@@ -672,8 +672,14 @@ func TestFollowWatermark(t *testing.T) {
 		done []Mark
 		want int64
 	}{
-		{[]Mark{m[1]}, 0}, {[]Mark{m[4], m[2]}, 0}, {[]Mark{m[2], m[1]}, 0}, {[]Mark{m[0]}, 6},
-		{[]Mark{m[0], m[4]}, 6}, {[]Mark{m[5]}, 6}, {[]Mark{m[3]}, 12}, {[]Mark{m[3], m[5]}, 12},
+		{[]Mark{m[1]}, 0},
+		{[]Mark{m[4], m[2]}, 0},
+		{[]Mark{m[2], m[1]}, 0},
+		{[]Mark{m[0]}, 6},
+		{[]Mark{m[0], m[4]}, 6},
+		{[]Mark{m[5]}, 6},
+		{[]Mark{m[3]}, 12},
+		{[]Mark{m[3], m[5]}, 12},
 	}
 	for i, s := range steps {
 		r.f.Done(s.done...)
