@@ -1,6 +1,7 @@
 // Package source is where records come from: the lines of a text, the lines of
 // an NDJSON file, or the elements of a JSON array, plain or compressed by gzip
-// or zstd. Its memory does not grow with the input.
+// or zstd; and the files that a Follower follows while they grow and are rotated.
+// Its memory does not grow with the input.
 package source
 
 import (

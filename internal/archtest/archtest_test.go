@@ -18,7 +18,7 @@ const module = "github.com/hydrant-go/hydrant"
 var rooms = map[string][]string{
 	"":                          {"spool", "wire", "internal/keepbody", "internal/pace", "internal/vfs"},
 	"wire":                      {},
-	"source":                    {},
+	"source":                    {"internal/vfs"},
 	"spool":                     {"internal/vfs"},
 	"admin":                     {"wire"},
 	"server":                    {"wire"},
@@ -48,9 +48,12 @@ var links = map[string][]string{
 		module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/klauspost/compress", "github.com/segmentio/asm", "golang.org/x/sys/cpu",
 		"github.com/gofrs/flock", "golang.org/x/sys/unix", "golang.org/x/sync/semaphore",
 	},
-	"wire":   {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
-	"spool":  {module, "github.com/gofrs/flock", "golang.org/x/sys/unix"},
-	"source": {module, "github.com/klauspost/compress", "github.com/segmentio/asm", "github.com/segmentio/encoding", "golang.org/x/sys/cpu"},
+	"wire":  {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
+	"spool": {module, "github.com/gofrs/flock", "golang.org/x/sys/unix"},
+	"source": {
+		module, "github.com/klauspost/compress", "github.com/segmentio/asm", "github.com/segmentio/encoding", "golang.org/x/sys/cpu",
+		"github.com/bmatcuk/doublestar/v4", "github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "golang.org/x/sys/unix",
+	},
 }
 
 type listed struct {
