@@ -38,7 +38,7 @@ run. A file is known by what it is and not by its name.
 
 The state file says up to where each file is delivered, and never more than that: a
 restart goes on from there. After a crash what had been sent since it was last
-written, about a second before, is sent again. With --spool a record counts as
+written, moments before, is sent again. With --spool a record counts as
 delivered once it is on disk there, so that files may be removed while the stream is
 down.
 
@@ -108,7 +108,11 @@ func (a *app) runTail(ctx context.Context, o *tailOptions) error {
 	t := &tailing{options: o, follower: follower}
 	w := &watch{files: t.files, reload: follower.Rescan}
 	if t.shipping, err = a.ship(ctx, o.stream, &o.shipOptions, w); err != nil {
-		return errors.Join(err, follower.Close())
+		closeErr := follower.Close()
+		if ctx.Err() != nil {
+			return closeErr // ended while it began
+		}
+		return errors.Join(err, closeErr)
 	}
 	t.rereads = o.spool == ""
 	progress := ui.NewProgress(a.stderr, 0, func() ui.Snapshot {
