@@ -315,6 +315,18 @@ func (f *Follower) lose(t *tail, now time.Time) {
 	t.phase, t.missed = missing, now
 }
 
+// filled enters that a file has something in it which had nothing. It may have
+// been filled, copied and truncated before that, which nothing shows.
+func (f *Follower) filled(t *tail, now time.Time) {
+	u := f.turns[t.path]
+	if u == nil {
+		u = &turn{since: t.wrote}
+		f.turns[t.path] = u
+	}
+	u.until = now.Add(f.cfg.RotateWait)
+	u.next = t
+}
+
 // look compares a file with what it was, and finds out whether it was truncated.
 func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 	size, mtime := info.Size(), info.ModTime()
@@ -323,6 +335,9 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 	}
 	if size != t.size {
 		t.grown = now
+	}
+	if t.size == 0 && t.head.Bytes == 0 && t.phase == following && !isRotated(t.path) {
+		f.filled(t, now)
 	}
 	if t.fresh {
 		t.size, t.mtime, t.wrote = size, mtime, mtime
