@@ -100,7 +100,7 @@ func (f *Follower) find() []place {
 			matches, _ = doublestar.FilepathGlob(pattern) // its syntax was checked
 		}
 		for _, path := range matches {
-			p, ok := f.look1(path, len(matches) == 1 && matches[0] == pattern)
+			p, ok := f.examine(path, len(matches) == 1 && matches[0] == pattern)
 			if !ok {
 				continue
 			}
@@ -117,9 +117,9 @@ func (f *Follower) find() []place {
 	return found
 }
 
-// look1 looks at one path. named says that it is no match of a pattern, so that
+// examine looks at one path. named says that it is no match of a pattern, so that
 // people want to hear why it is not read.
-func (f *Follower) look1(path string, named bool) (place, bool) {
+func (f *Follower) examine(path string, named bool) (place, bool) {
 	for _, pattern := range f.cfg.Exclude {
 		name := path
 		if !filepath.IsAbs(pattern) {
