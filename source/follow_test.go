@@ -127,7 +127,7 @@ func (r *run) want(want ...string) {
 // nothing fails when a record comes within some polls.
 func (r *run) nothing() {
 	r.t.Helper()
-	if got := r.next(70 * time.Millisecond); got != nil {
+	if got := r.next(50 * time.Millisecond); got != nil {
 		r.t.Fatalf("got %q, want nothing\nlog:\n%s", got, r.log)
 	}
 }
