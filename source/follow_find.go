@@ -209,12 +209,24 @@ func (f *Follower) adopt(t *tail, p place, u *tail, now time.Time) {
 	f.opened(t, now)
 }
 
-// inherit puts t where u stood in the order of things.
+// inherit puts t where u stood in the order of things: who waited for u waits for
+// t, and for those that u waited for.
 func (f *Follower) inherit(u, t *tail) {
+	before := t
+	if u.after != nil {
+		before = u.after
+		last := before
+		for last.after != nil && last != t {
+			last = last.after
+		}
+		if last != t {
+			last.comesAfter(t)
+		}
+	}
 	for _, w := range f.tails {
 		if w.after == u {
 			w.after = nil
-			w.comesAfter(t)
+			w.comesAfter(before)
 		}
 		if w.twin == u {
 			w.twin = t
@@ -222,7 +234,7 @@ func (f *Follower) inherit(u, t *tail) {
 	}
 	for _, turn := range f.turns {
 		if turn.last == u {
-			turn.last = t
+			turn.last = before
 		}
 		if turn.next == u {
 			turn.next = nil

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	seeds    = flag.Int("seeds", 10, "how many random runs the follower's model test makes")
+	seeds    = flag.Int("seeds", 4, "how many random runs the follower's model test makes")
 	seedFrom = flag.Uint64("seed", 1, "the first of them")
 )
 

@@ -100,7 +100,7 @@ func (f *Follower) find() []place {
 			matches, _ = doublestar.FilepathGlob(pattern) // its syntax was checked
 		}
 		for _, path := range matches {
-			p, ok := f.look1(path, len(matches) == 1 && matches[0] == pattern)
+			p, ok := f.examine(path, len(matches) == 1 && matches[0] == pattern)
 			if !ok {
 				continue
 			}
@@ -117,9 +117,9 @@ func (f *Follower) find() []place {
 	return found
 }
 
-// look1 looks at one path. named says that it is no match of a pattern, so that
+// examine looks at one path. named says that it is no match of a pattern, so that
 // people want to hear why it is not read.
-func (f *Follower) look1(path string, named bool) (place, bool) {
+func (f *Follower) examine(path string, named bool) (place, bool) {
 	for _, pattern := range f.cfg.Exclude {
 		name := path
 		if !filepath.IsAbs(pattern) {
@@ -315,6 +315,18 @@ func (f *Follower) lose(t *tail, now time.Time) {
 	t.phase, t.missed = missing, now
 }
 
+// filled enters that a file has something in it which had nothing. It may have
+// been filled, copied and truncated before that, which nothing shows.
+func (f *Follower) filled(t *tail, now time.Time) {
+	u := f.turns[t.path]
+	if u == nil {
+		u = &turn{since: t.wrote}
+		f.turns[t.path] = u
+	}
+	u.until = now.Add(f.cfg.RotateWait)
+	u.next = t
+}
+
 // look compares a file with what it was, and finds out whether it was truncated.
 func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 	size, mtime := info.Size(), info.ModTime()
@@ -323,6 +335,9 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 	}
 	if size != t.size {
 		t.grown = now
+	}
+	if t.size == 0 && t.head.Bytes == 0 && t.phase == following && !isRotated(t.path) {
+		f.filled(t, now)
 	}
 	if t.fresh {
 		t.size, t.mtime, t.wrote = size, mtime, mtime
