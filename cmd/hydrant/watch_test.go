@@ -24,6 +24,7 @@ import (
 type watched struct {
 	*exec.Cmd
 	stdin  io.WriteCloser
+	stdout safeBuffer
 	stderr safeBuffer
 }
 
