@@ -695,7 +695,7 @@ func TestFollowWatermark(t *testing.T) {
 // More files than are kept open, and one that is always full.
 func TestFollowManyFiles(t *testing.T) {
 	dir := t.TempDir()
-	const n = 600
+	const n = 400
 	name := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%04d.log", i)) }
 	appendTo(t, filepath.Join(dir, "big.log"), strings.Repeat(strings.Repeat("b", 99)+"\n", 50_000))
 	for i := range n {
@@ -767,7 +767,7 @@ func TestFollowLogrotate(t *testing.T) {
 					appendTo(t, log, "first\n")
 					r := startFollow(t, cfg)
 					r.want("first\n")
-					for i := range 3 {
+					for i := range 2 {
 						if down {
 							r.settle()
 							must(t, r.f.Close())
