@@ -203,10 +203,10 @@ func (f *firehose) has(n int) bool {
 	return f.stored.has(n)
 }
 
-// lines is how many lines are stored.
-func (f *firehose) lines() (n int) {
+// lines is how many different lines are stored.
+func (f *firehose) lines() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	distinct, repeats := f.stored.distinct()
-	return distinct + repeats
+	n, _ := f.stored.distinct()
+	return n
 }

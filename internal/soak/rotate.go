@@ -129,7 +129,11 @@ func (r *rotating) judge(ctx context.Context, logs []*logFile) (result, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	for last, since := -1, time.Now(); time.Since(since) < 15*time.Second; time.Sleep(100 * time.Millisecond) {
+	for _, l := range logs {
+		r.res.Rotations += l.rotations
+		r.res.Written += (l.next - l.first) / 2
+	}
+	for last, since := -1, time.Now(); last < r.res.Written && time.Since(since) < 15*time.Second; time.Sleep(100 * time.Millisecond) {
 		if now := r.f.lines(); now != last {
 			last, since = now, time.Now()
 		}
@@ -146,9 +150,7 @@ func (r *rotating) judge(ctx context.Context, logs []*logFile) (result, error) {
 	}
 	r.res.Delivered, r.res.Duplicates = delivered.distinct()
 	for _, l := range logs {
-		r.res.Rotations += l.rotations
 		for n := l.first; n < l.next; n += 2 {
-			r.res.Written++
 			if !delivered.has(n) {
 				r.res.Lost++
 				if r.res.Lost <= 10 {

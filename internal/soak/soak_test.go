@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"os/exec"
 	"strconv"
 	"testing"
 )
@@ -12,9 +13,12 @@ var kills = flag.Int("kills", 3, "how often a process is killed")
 
 // The long runs are make crash and make rotate.
 func TestSoak(t *testing.T) {
-	for _, name := range []string{"crash"} {
+	for _, name := range []string{"crash", "rotate"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if _, err := exec.LookPath("logrotate"); err != nil && name == "rotate" {
+				t.Skip("logrotate is not installed")
+			}
 			var out, log bytes.Buffer
 			err := run([]string{name, "-kills", strconv.Itoa(*kills)}, &out, &log)
 			if err != nil {
