@@ -256,6 +256,9 @@ func (u *unpacked) ReadAt(b []byte, offset int64) (int, error) {
 		}
 	}
 	n := copy(b, u.kept[len(u.kept)-int(u.offset-offset):])
+	if n == len(b) {
+		return n, nil
+	}
 	m, err := io.ReadFull(u.r, b[n:])
 	u.offset += int64(m)
 	u.kept = append(u.kept[:0], b[:n+m]...)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -795,6 +796,35 @@ func TestFollowLogrotate(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// A compressed file's content is right wherever it is read, forwards and back.
+func TestUnpacked(t *testing.T) {
+	text := make([]byte, 100_000)
+	rng := rand.New(rand.NewPCG(1, 0))
+	for i := range text {
+		text[i] = byte(rng.IntN(256))
+	}
+	name := filepath.Join(t.TempDir(), "x.gz")
+	if err := os.WriteFile(name, gzipped(t, text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	u := &unpacked{file: file}
+	for at, i := 0, 0; i < 2000; i++ {
+		b := make([]byte, 1+rng.IntN(5000))
+		n, err := readAt(u, b, int64(at))
+		if want := text[at:min(at+len(b), len(text))]; err != nil || !bytes.Equal(b[:n], want) {
+			t.Fatalf("read %d of %d bytes at %d, %v, and they are wrong", n, len(want), at, err)
+		}
+		if at = min(max(0, at+n-rng.IntN(6000)), len(text)); rng.IntN(50) == 0 {
+			at = rng.IntN(len(text))
 		}
 	}
 }
