@@ -315,8 +315,8 @@ func (f *Follower) lose(t *tail, now time.Time) {
 	t.phase, t.missed = missing, now
 }
 
-// filled enters that a file has something in it which had nothing. It may have
-// been filled, copied and truncated before that, which nothing shows.
+// filled enters that a file has changed of which nothing is known. It may have been
+// filled, copied and truncated in between, which nothing shows.
 func (f *Follower) filled(t *tail, now time.Time) {
 	u := f.turns[t.path]
 	if u == nil {
@@ -336,7 +336,7 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 	if size != t.size {
 		t.grown = now
 	}
-	if t.size == 0 && t.head.Bytes == 0 && t.phase == following && !isRotated(t.path) {
+	if t.head.Bytes == 0 && t.phase == following && !isRotated(t.path) {
 		f.filled(t, now)
 	}
 	if t.fresh {

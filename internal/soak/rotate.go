@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -47,7 +48,12 @@ func rotate(ctx context.Context, s *soak) (result, error) {
 	if err := os.Mkdir(s.path("logs"), 0o700); err != nil {
 		return nil, err
 	}
-	r := &rotating{soak: s, f: f}
+	events, err := os.OpenFile(s.path("events"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer events.Close()
+	r := &rotating{soak: s, f: f, events: events}
 	logs := []*logFile{
 		{name: s.path("logs", "renamed.log"), rules: "create\nnocopytruncate\ndelaycompress"}, // its writer goes on for a while
 		{name: s.path("logs", "copied.log"), rules: "copytruncate", still: true, first: 1},
@@ -57,6 +63,7 @@ func rotate(ctx context.Context, s *soak) (result, error) {
 	var wg sync.WaitGroup
 	ended := make(chan error, len(logs))
 	for _, l := range logs {
+		l.note = r.note
 		l.rng = rand.New(rand.NewPCG(s.rng.Uint64(), 0))
 		wg.Go(func() { ended <- l.write(writing, s.dir) })
 	}
@@ -79,8 +86,13 @@ func rotate(ctx context.Context, s *soak) (result, error) {
 
 type rotating struct {
 	*soak
-	f   *firehose
-	res rotateResult
+	f      *firehose
+	events *os.File // what tail has logged, and what was done to it
+	res    rotateResult
+}
+
+func (r *rotating) note(what string) {
+	fmt.Fprintf(r.events, "time=%s %s\n", time.Now().UTC().Format(time.RFC3339Nano), what)
 }
 
 func (r *rotating) tail(spool bool) (*exec.Cmd, *bytes.Buffer) {
@@ -92,12 +104,13 @@ func (r *rotating) tail(spool bool) (*exec.Cmd, *bytes.Buffer) {
 		args = append(args, "--spool", "spool")
 	}
 	cmd, stderr := r.hydrant(r.f, args...), new(bytes.Buffer)
-	cmd.Stderr = stderr
+	cmd.Stderr = io.MultiWriter(stderr, r.events)
 	return cmd, stderr
 }
 
 // life is one process, and some time without one.
 func (r *rotating) life() error {
+	r.note("START")
 	cmd, stderr := r.tail(r.chance(0.5))
 	if err := cmd.Start(); err != nil {
 		return err
@@ -112,6 +125,7 @@ func (r *rotating) life() error {
 	if err := cmd.Process.Kill(); err != nil {
 		return err
 	}
+	r.note("KILL")
 	ended := cmd.Wait()
 	if !killed(ended) && cmd.ProcessState.ExitCode() != 0 {
 		return fmt.Errorf("hydrant tail: %w\n%s", ended, stderr)
@@ -172,6 +186,7 @@ type logFile struct {
 	next      int
 	rotations int
 	file      *os.File
+	note      func(string)
 	reopen    time.Time // when the writer learns of the rotation
 }
 
@@ -238,6 +253,7 @@ func (l *logFile) burst() error {
 // rotate runs logrotate. A writer that is not still goes on meanwhile, in the file
 // that it has open, and for some time after.
 func (l *logFile) rotate(config string) error {
+	l.note("ROTATE " + filepath.Base(l.name))
 	cmd := exec.Command("logrotate", "--force", "--state", config+".state", config)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -253,6 +269,7 @@ func (l *logFile) rotate(config string) error {
 				return fmt.Errorf("logrotate: %w\n%s", err, &out)
 			}
 			l.rotations++
+			l.note("ROTATED " + filepath.Base(l.name))
 			if !l.still {
 				l.reopen = time.Now().Add(time.Duration(l.rng.IntN(300)) * time.Millisecond)
 			}
