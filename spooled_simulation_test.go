@@ -35,7 +35,6 @@ type spoolSimulation struct {
 	disk   *vfs.Mem
 	synced bool // always: a power cut takes nothing back
 	maybe  int64
-	cuts   int
 
 	mu       sync.Mutex // guards the fields below
 	accepted map[string]bool

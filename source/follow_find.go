@@ -252,7 +252,7 @@ func (f *Follower) findMissed(now time.Time) {
 				continue
 			}
 			t := f.meet(p, leaving, now)
-			t.path = path
+			t.path, t.wrote = path, turn.since
 			f.between(turn, t, now)
 		}
 	}
@@ -307,7 +307,7 @@ func (f *Follower) admit(t *tail, now time.Time) {
 		return
 	}
 	p := place{t.home, info, t.id}
-	t.size, t.mtime, t.wrote = info.Size(), info.ModTime(), info.ModTime()
+	t.changed(info.Size(), info.ModTime())
 	t.tried, t.triedN, t.twin = t.mtime, t.size, nil
 	packed, length, err := f.measure(t.file, p)
 	if err != nil && !packed {

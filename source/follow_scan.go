@@ -340,7 +340,7 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 		f.filled(t, now)
 	}
 	if t.fresh {
-		t.size, t.mtime, t.wrote = size, mtime, mtime
+		t.changed(size, mtime)
 		return
 	}
 	// Before its time is taken over, as that says what is younger than this file.
@@ -355,7 +355,17 @@ func (f *Follower) look(t *tail, info os.FileInfo, now time.Time) {
 		return
 	}
 	t.held = min(t.held, size)
-	t.size, t.mtime, t.wrote = size, mtime, mtime
+	t.changed(size, mtime)
+}
+
+// changed enters what a file has become. The time of a rotated one says nothing of
+// when it was written to: while it is copied it is that of the copying, and set back
+// after.
+func (t *tail) changed(size int64, mtime time.Time) {
+	t.size, t.mtime = size, mtime
+	if !isRotated(t.home) {
+		t.wrote = mtime
+	}
 }
 
 // truncated enters that t's file does not begin with what was read of it any

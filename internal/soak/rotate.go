@@ -98,7 +98,7 @@ func (r *rotating) note(what string) {
 func (r *rotating) tail(spool bool) (*exec.Cmd, *bytes.Buffer) {
 	args := []string{
 		"tail", r.path("logs", "*.log"), "--stream", streamName, "--state", "state.json",
-		"--poll", "100ms", "--rotate-wait", "1s", "--linger", "50ms", "--log-level", "info",
+		"--poll", "100ms", "--rotate-wait", "1s", "--linger", "50ms", "--log-level", "debug",
 	}
 	if spool {
 		args = append(args, "--spool", "spool")
