@@ -828,3 +828,43 @@ func TestUnpacked(t *testing.T) {
 		}
 	}
 }
+
+// While logrotate copies a file, the copy's time is that of the copying; it is set
+// back to the original's when it is done. A restart in between must not take the
+// copy for one of an older content.
+func TestFollowCopyWhoseTimeIsSetBack(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "app.log")
+	now := time.Now()
+	at := func(name string, ago time.Duration) {
+		if err := os.Chtimes(name, now, now.Add(-ago)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendTo(t, log, "1\n")
+	at(log, time.Hour)
+	r := startFollow(t, FollowConfig{Paths: []string{log}, State: filepath.Join(dir, "state")})
+	r.want("1\n")
+	r.settle()
+	if err := r.f.end(true); err != nil {
+		t.Fatal(err)
+	}
+	// Rotated twice meanwhile, the second time right now.
+	truncate(t, log, log+".2")
+	appendTo(t, log, "2\n")
+	truncate(t, log, log+".1")
+	at(log+".2", time.Hour)
+	at(log+".1", 0)
+	r.start()
+	r.until("the first file is finished", func() bool { return strings.Contains(r.log.String(), "a file is finished") })
+	if err := r.f.end(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(log+".1.gz", packed(t, []byte("2\n"), ".gz"), 0o600), os.Remove(log+".1")); err != nil {
+		t.Fatal(err)
+	}
+	at(log+".1.gz", time.Minute)
+	appendTo(t, log, "3\n")
+	r.start()
+	r.want("2\n", "3\n")
+}
