@@ -155,7 +155,7 @@ func (f *firehose) PutRecordBatch(ctx context.Context, c server.Caller, stream s
 // then.
 func (f *firehose) quiet() {
 	f.calls.Lock()
-	f.calls.Unlock() //nolint:staticcheck // only to wait
+	defer f.calls.Unlock()
 }
 
 // close delivers all, and counts what is in the objects.
