@@ -210,9 +210,13 @@ func (f *Follower) meet(p place, ph phase, now time.Time) *tail {
 // resume finds the tail without a file whose file p is.
 func (f *Follower) resume(p place, now time.Time) *tail {
 	for _, t := range f.tails {
+		unknown := t.head.Bytes == 0 // isHome finds out what is there now
 		if t.phase >= missing && t.id == p.id && f.isHome(t, p, now) {
 			if t.path == p.path {
 				f.stayed(t)
+			}
+			if t.path == p.path && unknown && !isRotated(t.path) {
+				f.filled(t, now)
 			}
 			t.lost = false
 			f.byID[t.id] = t

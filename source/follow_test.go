@@ -868,3 +868,27 @@ func TestFollowCopyWhoseTimeIsSetBack(t *testing.T) {
 	r.start()
 	r.want("2\n", "3\n")
 }
+
+// What was seen and not read before a restart may have been rotated since, though
+// the file is the same.
+func TestFollowRotatedBeforeItWasRead(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "app.log")
+	appendTo(t, log, "1\n")
+	r := startFollow(t, FollowConfig{Paths: []string{log}, State: filepath.Join(dir, "state")})
+	r.want("1\n")
+	r.settle()
+	truncate(t, log, log+".1")
+	r.until("the truncation is seen", func() bool { return strings.Contains(r.log.String(), "a file was truncated") })
+	if err := r.f.end(true); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, log, "2\n")
+	if err := os.Rename(log+".1", log+".2"); err != nil {
+		t.Fatal(err)
+	}
+	truncate(t, log, log+".1")
+	appendTo(t, log, "3\n")
+	r.start()
+	r.want("2\n", "3\n")
+}
