@@ -152,9 +152,11 @@ func (c *crashing) end(cmd *exec.Cmd, w *writer) error {
 	return nil
 }
 
+// killed tells whether a process has died by a signal: the kill, or the request to
+// end before it heeded that.
 func killed(err error) bool {
 	exit, ok := errors.AsType[*exec.ExitError](err)
-	return ok && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
+	return ok && exit.Sys().(syscall.WaitStatus).Signaled()
 }
 
 // look counts what was in flight when the process was killed: what is stored, and
