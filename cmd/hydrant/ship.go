@@ -311,6 +311,9 @@ func (s *shipping) verdict(ctx context.Context, e ending) error {
 	if ctx.Err() != nil && !e.service {
 		return &exitError{stopCode(ctx), fmt.Errorf("%s%s%s", why(ctx), e.where, hint)}
 	}
+	if s.spooled+s.unsent > 0 && e.service {
+		s.app.tell("not all was sent%s", hint)
+	}
 	if e.read != nil {
 		return &exitError{exitGaveUp, fmt.Errorf("stopped reading%s: %w%s", e.where, e.read, hint)}
 	}

@@ -36,7 +36,7 @@ func lookAt(dir string) (*spool.Spool, error) {
 
 func noSpool(dir string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no spool in %s: %w", dir, fs.ErrNotExist)
+		return fmt.Errorf("there is no spool in %s: %w\nhint: name the folder that --spool or Config.Spool was given", dir, fs.ErrNotExist)
 	}
 	return err
 }

@@ -121,6 +121,9 @@ func TestTailWhileTheServiceIsDown(t *testing.T) {
 	if err := json.Unmarshal([]byte(cmd.stdout.String()), &sum); err != nil || sum.Records != 2 || sum.Unsent != 2 || sum.Lost != 0 || sum.DeadLettered != 0 {
 		t.Errorf("%s, %v", cmd.stdout.String(), err)
 	}
+	if text := cmd.stderr.String(); !strings.Contains(text, "not all was sent\nhint: the same command goes on") || !strings.Contains(text, "the last failure: ") {
+		t.Errorf("stderr:\n%s", text)
+	}
 	r.fh.SetFaults(nil)
 	cmd = r.start()
 	r.lines("a1", "a2")
