@@ -2,8 +2,10 @@ package source
 
 import (
 	"bytes"
+	"errors"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -272,4 +274,74 @@ func (u *unpacked) ReadAt(b []byte, offset int64) (int, error) {
 // whatever others read of it.
 func content(file *os.File) *decompressor {
 	return &decompressor{src: &sticky{r: io.NewSectionReader(file, 0, 1<<62)}}
+}
+
+// opened opens a tail's file where it is not, and tells whether it is.
+func (f *Follower) opened(t *tail, now time.Time) bool {
+	t.used = f.passes
+	if t.file != nil {
+		return true
+	}
+	file, err := openShared(t.home)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false // the next pass finds where it went
+	}
+	if err != nil {
+		f.fail(t, err)
+		return false
+	}
+	info, err := file.Stat()
+	id, fail := fileID{}, err
+	if err == nil {
+		id, fail = identifyOpen(file, info)
+	}
+	if fail != nil || id != t.id {
+		file.Close()
+		return false
+	}
+	f.makeRoom()
+	t.file = file
+	f.open++
+	return true
+}
+
+// makeRoom closes the file that has not been used for longest, where there are
+// too many. A file that has left its path is never closed before its end: it may
+// have no name any more.
+func (f *Follower) makeRoom() {
+	if f.open < maxOpen {
+		return
+	}
+	var oldest *tail
+	for _, t := range f.tails {
+		if t.file == nil || t.phase != following || t.unpack != nil {
+			continue
+		}
+		if oldest == nil || less(t, oldest) {
+			oldest = t
+		}
+	}
+	if oldest != nil {
+		f.shut(oldest)
+	}
+}
+
+// less tells whether a is to be closed before b: those without anything to read
+// first.
+func less(a, b *tail) bool {
+	if idle := a.held >= a.size; idle != (b.held >= b.size) {
+		return idle
+	}
+	return a.used < b.used
+}
+
+func (f *Follower) shut(t *tail) {
+	if f.unpacks == t {
+		f.unpacks, t.unpack = nil, nil
+	}
+	if t.file != nil {
+		t.file.Close()
+		t.file = nil
+		f.open--
+	}
 }
