@@ -24,7 +24,7 @@ func (a *app) generate() *cobra.Command {
 		Short: "Make sample records: network events with ip_address, timestamp and alert_level",
 		Example: `  hydrant generate --records 1000000 -o sample.ndjson
   hydrant generate --records 10 --format json`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if records < 0 {
 				return usageError("--records is %d, it must not be negative", records)

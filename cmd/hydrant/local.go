@@ -41,7 +41,7 @@ delivered into files DIR/BUCKET/KEY. An interrupt delivers what is buffered, and
 ends it.`,
 		Example: `  hydrant local
   hydrant local --quota-records 1000 --fault-refuse 0.2`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runLocal(cmd.Context(), &o) },
 	}
 	f := cmd.Flags()

@@ -112,7 +112,10 @@ AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
 		RunE:          verbsOnly,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Name() == "tail" && !cmd.Flags().Changed("log-level") {
+				a.logLevel = "warn" // it runs for months, and nobody waits for its result
+			}
 			var err error
 			a.log, err = newLogger(a.stderr, a.logLevel, a.logFormat)
 			return err
@@ -120,7 +123,7 @@ AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
 	}
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print the result as JSON")
-	flags.StringVar(&a.logLevel, "log-level", "error", "what to log on stderr: debug, info, warn or error")
+	flags.StringVar(&a.logLevel, "log-level", "error", "what to log on stderr: debug, info, warn or error; tail's default is warn")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&a.profile, "profile", "", "profile in the AWS configuration files (default $AWS_PROFILE)")
 	flags.StringVar(&a.region, "region", "", "AWS region (default $AWS_REGION)")
@@ -146,6 +149,14 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// noArgs is for verbs that take flags only.
+var noArgs = arguments(func(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("there is nothing to do with %q", args[0])
+	}
+	return nil
+})
 
 // verbsOnly is the RunE of a command that only groups others.
 func verbsOnly(cmd *cobra.Command, args []string) error {

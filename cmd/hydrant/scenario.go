@@ -29,7 +29,7 @@ are seen to work.`,
 		Example: `  hydrant scenario
   hydrant scenario --faults heavy
   hydrant scenario --stream my-stream --records 1000`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cfg.Stream == "" && cmd.Flags().Changed("stream") {
 				return usageError("--stream is empty, it must be the name of a delivery stream")

@@ -28,7 +28,7 @@ func (a *app) streamsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print the names of all delivery streams, in alphabetical order",
-		Args:  arguments(cobra.NoArgs),
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := a.firehose(cmd.Context())
 			if err != nil {

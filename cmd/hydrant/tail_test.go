@@ -121,7 +121,8 @@ func TestTailWhileTheServiceIsDown(t *testing.T) {
 	if err := json.Unmarshal([]byte(cmd.stdout.String()), &sum); err != nil || sum.Records != 2 || sum.Unsent != 2 || sum.Lost != 0 || sum.DeadLettered != 0 {
 		t.Errorf("%s, %v", cmd.stdout.String(), err)
 	}
-	if text := cmd.stderr.String(); !strings.Contains(text, "not all was sent\nhint: the same command goes on") || !strings.Contains(text, "the last failure: ") {
+	if text := cmd.stderr.String(); !strings.Contains(text, `msg="put call failed"`) ||
+		!strings.Contains(text, "not all was sent\nhint: the same command goes on") || !strings.Contains(text, "the last failure: ") {
 		t.Errorf("stderr:\n%s", text)
 	}
 	r.fh.SetFaults(nil)
@@ -194,5 +195,29 @@ func TestTailReload(t *testing.T) {
 	}
 	cmd.signal(t, syscall.SIGHUP)
 	r.lines("a1", "x1")
+	r.stop(cmd)
+}
+
+// The systemd unit's command is one that hydrant knows, and sends what it is to.
+func TestUnit(t *testing.T) {
+	unit, err := os.ReadFile("../../packaging/hydrant-tail@.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^ExecStart=/usr/bin/hydrant (.*)$`).FindSubmatch(unit)
+	if line == nil {
+		t.Fatal("no ExecStart in the unit")
+	}
+	r := newTailRig(t)
+	r.write("a.log", "a1\n")
+	args := os.Expand(string(line[1]), func(name string) string {
+		return map[string]string{"PATHS": r.path("*.log"), "STREAM": stream, "FLAGS": "--spool-max 10GiB --linger 0"}[name]
+	})
+	cmd := &watched{Cmd: command(t, r.fh.env, strings.Fields(args)...)}
+	cmd.Dir, cmd.Stderr = r.work, &cmd.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.lines("a1")
 	r.stop(cmd)
 }
