@@ -158,10 +158,10 @@ func (f *Follower) holds(p place, u, t *tail) (packed bool, length int64, ok boo
 	var err error
 	if u != nil && u.file != nil {
 		file = u.file
-	} else if file, err = openShared(p.path); err == nil {
-		defer file.Close()
-	} else {
+	} else if file, err = openAs(p.path, p.id); file == nil || err != nil {
 		return false, 0, false
+	} else {
+		defer file.Close()
 	}
 	packed, length, err = f.measure(file, p)
 	if err != nil || length < t.end {

@@ -117,6 +117,10 @@ func (f *Follower) fill(t *tail, used, room int, now time.Time) (took int, again
 		}
 		b = b[:n]
 		ended := n < room
+		if ended && t.packed && t.read+int64(n) < t.size {
+			f.displaced(t, now)
+			return 0, false
+		}
 		if ended {
 			t.reach(t.read+int64(n), now)
 		}

@@ -319,6 +319,16 @@ func (f *Follower) lose(t *tail, now time.Time) {
 	t.phase, t.missed = missing, now
 }
 
+// displaced enters that a compressed file is not the one that has t's content,
+// though it has its number and time.
+func (f *Follower) displaced(t *tail, now time.Time) {
+	f.log.Debug("a compressed file is shorter than it was", "path", t.home, "read", t.read, "size", t.size)
+	f.shut(t)
+	f.leave(t, now)
+	f.lose(t, now)
+	t.id = fileID{}
+}
+
 // filled enters that a file has changed of which nothing is known. It may have been
 // filled, copied and truncated in between, which nothing shows.
 func (f *Follower) filled(t *tail, now time.Time) {

@@ -276,28 +276,39 @@ func content(file *os.File) *decompressor {
 	return &decompressor{src: &sticky{r: io.NewSectionReader(file, 0, 1<<62)}}
 }
 
+// openAs opens the file at path. Without an error there is none if another file has
+// come to be there, as in the middle of a rotation.
+func openAs(path string, id fileID) (*os.File, error) {
+	file, err := openShared(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil {
+		var is fileID
+		if is, err = identifyOpen(file, info); err == nil && is == id {
+			return file, nil
+		}
+	}
+	file.Close()
+	return nil, nil
+}
+
 // opened opens a tail's file where it is not, and tells whether it is.
 func (f *Follower) opened(t *tail, now time.Time) bool {
 	t.used = f.passes
 	if t.file != nil {
 		return true
 	}
-	file, err := openShared(t.home)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false // the next pass finds where it went
-	}
+	file, err := openAs(t.home, t.id)
 	if err != nil {
 		f.fail(t, err)
-		return false
 	}
-	info, err := file.Stat()
-	id, fail := fileID{}, err
-	if err == nil {
-		id, fail = identifyOpen(file, info)
-	}
-	if fail != nil || id != t.id {
-		file.Close()
-		return false
+	if file == nil {
+		return false // the next pass finds where it went
 	}
 	f.makeRoom()
 	t.file = file

@@ -892,3 +892,63 @@ func TestFollowRotatedBeforeItWasRead(t *testing.T) {
 	r.start()
 	r.want("2\n", "3\n")
 }
+
+// A file's name may be another's between the moment that the directory is listed and
+// the one that it is opened.
+func TestFollowRenamedWhileSearched(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "app.log.1.gz")
+	find := func() place {
+		info, err := os.Stat(name)
+		must(t, err)
+		id, err := identify(name, info)
+		must(t, err)
+		return place{name, info, id}
+	}
+	must(t, os.WriteFile(name, packed(t, []byte("other\n"), ".gz"), 0o600))
+	listed := find()
+	must(t, os.Rename(name, name+".2"))
+	text := []byte("1\n2\n")
+	must(t, os.WriteFile(name, packed(t, text, ".gz"), 0o600))
+	f, u := &Follower{}, &tail{}
+	u.advance(text)
+	if _, _, ok := f.holds(listed, nil, u); ok {
+		t.Error("a file is taken for one that has its name now")
+	}
+	if _, _, ok := f.holds(find(), nil, u); !ok {
+		t.Error("the file is not found")
+	}
+}
+
+// A compressed file that has another content than it had is no reason to wait for
+// ever.
+func TestFollowCompressedFileIsAnother(t *testing.T) {
+	for _, elsewhere := range []bool{true, false} {
+		dir := t.TempDir()
+		log := filepath.Join(dir, "app.log")
+		appendTo(t, log, "1\n2\n3\n")
+		r := startFollow(t, FollowConfig{Paths: []string{log}, State: filepath.Join(dir, "state")})
+		r.want("1\n", "2\n", "3\n")
+		r.f.Done(r.marks[0])
+		must(t, os.Rename(log, log+".1"))
+		gz := pack(t, log+".1", ".gz")
+		r.restart(false)
+		r.want("2\n", "3\n") // out of the compressed file
+		must(t, r.f.end(true))
+		text, err := os.ReadFile(gz)
+		must(t, err)
+		info, err := os.Stat(gz)
+		must(t, err)
+		must(t, os.WriteFile(gz, packed(t, nil, ".gz"), 0o600))
+		must(t, os.Chtimes(gz, info.ModTime(), info.ModTime()))
+		if elsewhere {
+			must(t, os.WriteFile(log+".2.gz", text, 0o600))
+		}
+		appendTo(t, log, "4\n")
+		r.start()
+		if elsewhere {
+			r.want("2\n", "3\n", "4\n")
+		} else {
+			r.want("4\n")
+		}
+	}
+}
