@@ -116,9 +116,7 @@ func Start(t testing.TB, o Options) *Firehose {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.handler = server.New(server.Config{
-		Backend:     f.backend,
-		Metrics:     f.backend,
+	f.handler = f.backend.Handler(server.Config{
 		Credentials: map[string]string{AccessKey: SecretKey},
 		Logger:      logger,
 	})

@@ -29,9 +29,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	srv := httptest.NewServer(server.New(server.Config{
-		Backend:     backend,
-		Metrics:     backend,
+	srv := httptest.NewServer(backend.Handler(server.Config{
 		Credentials: map[string]string{"AKIAEXAMPLE": "secret"},
 	}))
 	defer srv.Close()

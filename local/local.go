@@ -16,11 +16,14 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/hydrant-go/hydrant/internal/awsapi"
+	"github.com/hydrant-go/hydrant/local/cloudwatch"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/local/deliver/file"
 	"github.com/hydrant-go/hydrant/server"
@@ -71,8 +74,8 @@ type Backend struct {
 }
 
 var (
-	_ server.Backend = (*Backend)(nil)
-	_ server.Metrics = (*Backend)(nil)
+	_ server.Backend     = (*Backend)(nil)
+	_ cloudwatch.Metrics = (*Backend)(nil)
 )
 
 type streamKey struct {
@@ -104,6 +107,15 @@ func New(cfg Config) (*Backend, error) {
 	}
 	b.cfg.MaxBuffered = cmp.Or(cfg.MaxBuffered, 256<<20)
 	return b, nil
+}
+
+// Handler serves b's streams, and their metrics as CloudWatch does. cfg.Backend is
+// b, whatever it says.
+func (b *Backend) Handler(cfg server.Config) http.Handler {
+	return awsapi.New(awsapi.Config{
+		Services:    []*awsapi.Service{server.Service(b), cloudwatch.Service(b)},
+		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	})
 }
 
 // SetQuota replaces the quota of every stream, as AWS does when it raises one.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hydrant-go/hydrant/local/cloudwatch"
 	"github.com/hydrant-go/hydrant/server"
 )
 
@@ -16,7 +17,7 @@ const retention = 15 * 24 * time.Hour
 // value is ready for use.
 type metrics struct {
 	mu     sync.Mutex // guards series and what it holds
-	series map[seriesKey][]server.Datapoint
+	series map[seriesKey][]cloudwatch.Datapoint
 }
 
 type seriesKey struct {
@@ -31,7 +32,7 @@ func (m *metrics) add(key seriesKey, now time.Time, value float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.series == nil {
-		m.series = map[seriesKey][]server.Datapoint{}
+		m.series = map[seriesKey][]cloudwatch.Datapoint{}
 	}
 	points := m.series[key]
 	if n := len(points); n > 0 && !points[n-1].Timestamp.Before(minute) {
@@ -55,18 +56,18 @@ func (m *metrics) pruneLocked(now time.Time) {
 }
 
 // fresh drops the points that are past retention.
-func fresh(points []server.Datapoint, now time.Time) []server.Datapoint {
+func fresh(points []cloudwatch.Datapoint, now time.Time) []cloudwatch.Datapoint {
 	for len(points) > 0 && now.Sub(points[0].Timestamp) > retention {
 		points = points[1:]
 	}
 	return points
 }
 
-func sample(minute time.Time, v float64) server.Datapoint {
-	return server.Datapoint{Timestamp: minute, SampleCount: 1, Sum: v, Minimum: v, Maximum: v}
+func sample(minute time.Time, v float64) cloudwatch.Datapoint {
+	return cloudwatch.Datapoint{Timestamp: minute, SampleCount: 1, Sum: v, Minimum: v, Maximum: v}
 }
 
-func merge(a, b server.Datapoint) server.Datapoint {
+func merge(a, b cloudwatch.Datapoint) cloudwatch.Datapoint {
 	a.SampleCount += b.SampleCount
 	a.Sum += b.Sum
 	a.Minimum = min(a.Minimum, b.Minimum)
@@ -78,8 +79,8 @@ func merge(a, b server.Datapoint) server.Datapoint {
 // AWS/Firehose, dimension DeliveryStreamName. A sample can be read as soon as
 // it is taken, where AWS publishes once a minute. Points are kept for 15 days
 // and come in order of time; periods are counted from the start's minute.
-func (b *Backend) GetMetricStatistics(_ context.Context, c server.Caller, in *server.GetMetricStatisticsInput) (*server.GetMetricStatisticsOutput, error) {
-	out := &server.GetMetricStatisticsOutput{Label: in.MetricName}
+func (b *Backend) GetMetricStatistics(_ context.Context, c server.Caller, in *cloudwatch.GetMetricStatisticsInput) (*cloudwatch.GetMetricStatisticsOutput, error) {
+	out := &cloudwatch.GetMetricStatisticsOutput{Label: in.MetricName}
 	stream, ok := in.Dimensions["DeliveryStreamName"]
 	if in.Namespace != "AWS/Firehose" || !ok || len(in.Dimensions) != 1 {
 		return out, nil // as CloudWatch answers for a metric that it has not

@@ -7,12 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hydrant-go/hydrant/local/cloudwatch"
 	"github.com/hydrant-go/hydrant/server"
 )
 
-func statistics(t *testing.T, b *Backend, metric string, start, end time.Time, period time.Duration) []server.Datapoint {
+func statistics(t *testing.T, b *Backend, metric string, start, end time.Time, period time.Duration) []cloudwatch.Datapoint {
 	t.Helper()
-	out, err := b.GetMetricStatistics(t.Context(), me, &server.GetMetricStatisticsInput{
+	out, err := b.GetMetricStatistics(t.Context(), me, &cloudwatch.GetMetricStatisticsInput{
 		Namespace:  "AWS/Firehose",
 		MetricName: metric,
 		Dimensions: map[string]string{"DeliveryStreamName": "s"},
@@ -55,35 +56,35 @@ func TestMetrics(t *testing.T) {
 		if _, _, err := b.PutRecord(t.Context(), me, "s", []byte("1234567")); err != nil {
 			t.Fatal(err)
 		}
-		point := func(d time.Duration, n, sum, low, high float64, unit string) server.Datapoint {
-			return server.Datapoint{Timestamp: at(d), SampleCount: n, Sum: sum, Minimum: low, Maximum: high, Unit: unit}
+		point := func(d time.Duration, n, sum, low, high float64, unit string) cloudwatch.Datapoint {
+			return cloudwatch.Datapoint{Timestamp: at(d), SampleCount: n, Sum: sum, Minimum: low, Maximum: high, Unit: unit}
 		}
 		for _, tt := range []struct {
 			what       string
 			metric     string
 			start, end time.Duration
 			period     time.Duration
-			want       []server.Datapoint
+			want       []cloudwatch.Datapoint
 		}{
-			{"a sample a call", "IncomingBytes", 0, time.Hour, time.Minute, []server.Datapoint{
+			{"a sample a call", "IncomingBytes", 0, time.Hour, time.Minute, []cloudwatch.Datapoint{
 				point(0, 2, 10, 2, 8, "Bytes"), point(time.Minute, 1, 1, 1, 1, "Bytes"), point(5*time.Minute, 1, 7, 7, 7, "Bytes"),
 			}},
-			{"records", "IncomingRecords", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 4, 5, 1, 2, "Count")}},
-			{"calls", "IncomingPutRequests", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 4, 4, 1, 1, "Count")}},
-			{"end is exclusive", "IncomingRecords", 0, time.Minute, time.Minute, []server.Datapoint{point(0, 2, 3, 1, 2, "Count")}},
-			{"start is inclusive", "IncomingRecords", time.Minute, 5 * time.Minute, time.Minute, []server.Datapoint{point(time.Minute, 1, 1, 1, 1, "Count")}},
-			{"start is rounded down", "IncomingRecords", 119 * time.Second, 5 * time.Minute, time.Minute, []server.Datapoint{point(time.Minute, 1, 1, 1, 1, "Count")}},
-			{"periods count from the start", "IncomingRecords", time.Minute, time.Hour, 2 * time.Minute, []server.Datapoint{
+			{"records", "IncomingRecords", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 4, 5, 1, 2, "Count")}},
+			{"calls", "IncomingPutRequests", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 4, 4, 1, 1, "Count")}},
+			{"end is exclusive", "IncomingRecords", 0, time.Minute, time.Minute, []cloudwatch.Datapoint{point(0, 2, 3, 1, 2, "Count")}},
+			{"start is inclusive", "IncomingRecords", time.Minute, 5 * time.Minute, time.Minute, []cloudwatch.Datapoint{point(time.Minute, 1, 1, 1, 1, "Count")}},
+			{"start is rounded down", "IncomingRecords", 119 * time.Second, 5 * time.Minute, time.Minute, []cloudwatch.Datapoint{point(time.Minute, 1, 1, 1, 1, "Count")}},
+			{"periods count from the start", "IncomingRecords", time.Minute, time.Hour, 2 * time.Minute, []cloudwatch.Datapoint{
 				point(time.Minute, 1, 1, 1, 1, "Count"), point(5*time.Minute, 1, 1, 1, 1, "Count"),
 			}},
-			{"delivery", "DeliveryToS3.Bytes", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 1, 11, 11, 11, "Bytes")}},
-			{"delivered records", "DeliveryToS3.Records", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 1, 4, 4, 4, "Count")}},
-			{"success", "DeliveryToS3.Success", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 1, 1, 1, 1, "Count")}},
-			{"freshness", "DeliveryToS3.DataFreshness", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 1, 90, 90, 90, "Seconds")}},
-			{"API", "PutRecordBatch.Requests", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 3, 3, 1, 1, "Count")}},
-			{"API", "PutRecordBatch.Records", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 3, 4, 1, 2, "Count")}},
-			{"API", "PutRecord.Bytes", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 1, 7, 7, 7, "Bytes")}},
-			{"API", "PutRecord.Latency", 0, time.Hour, time.Hour, []server.Datapoint{point(0, 1, 0, 0, 0, "Milliseconds")}},
+			{"delivery", "DeliveryToS3.Bytes", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 11, 11, 11, "Bytes")}},
+			{"delivered records", "DeliveryToS3.Records", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 4, 4, 4, "Count")}},
+			{"success", "DeliveryToS3.Success", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 1, 1, 1, "Count")}},
+			{"freshness", "DeliveryToS3.DataFreshness", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 90, 90, 90, "Seconds")}},
+			{"API", "PutRecordBatch.Requests", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 3, 3, 1, 1, "Count")}},
+			{"API", "PutRecordBatch.Records", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 3, 4, 1, 2, "Count")}},
+			{"API", "PutRecord.Bytes", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 7, 7, 7, "Bytes")}},
+			{"API", "PutRecord.Latency", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 0, 0, 0, "Milliseconds")}},
 			{"nothing throttled", "ThrottledRecords", 0, time.Hour, time.Hour, nil},
 			{"no such metric", "Nonsense", 0, time.Hour, time.Hour, nil},
 		} {
@@ -113,7 +114,7 @@ func TestMetricsOfOthers(t *testing.T) {
 		{me, "AWS/Firehose", map[string]string{"DeliveryStreamName": "t"}, 0},
 		{me, "AWS/Firehose", map[string]string{"DeliveryStreamName": "s", "More": "x"}, 0},
 	} {
-		out, err := b.GetMetricStatistics(t.Context(), tt.c, &server.GetMetricStatisticsInput{
+		out, err := b.GetMetricStatistics(t.Context(), tt.c, &cloudwatch.GetMetricStatisticsInput{
 			Namespace: tt.namespace, MetricName: "IncomingRecords", Dimensions: tt.dimensions,
 			Start: time.Now().Add(-time.Hour), End: time.Now().Add(time.Hour), Period: 24 * time.Hour,
 		})

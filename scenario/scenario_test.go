@@ -139,7 +139,7 @@ func TestRunReadsBackFromS3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(server.New(server.Config{Backend: backend, Metrics: backend, NoAuth: true}))
+	srv := httptest.NewServer(backend.Handler(server.Config{NoAuth: true}))
 	t.Cleanup(func() {
 		srv.Close()
 		if err := backend.Close(context.Background()); err != nil {

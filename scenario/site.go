@@ -104,8 +104,8 @@ func startEmbedded(cfg *Config) (*embedded, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	e := &embedded{dir: dir, backend: backend, server: &http.Server{Handler: server.New(server.Config{
-		Backend: backend, Metrics: backend, Credentials: map[string]string{accessKey: secretKey}, Logger: cfg.Logger,
+	e := &embedded{dir: dir, backend: backend, server: &http.Server{Handler: backend.Handler(server.Config{
+		Credentials: map[string]string{accessKey: secretKey}, Logger: cfg.Logger,
 	})}}
 	go e.server.Serve(listener) // ends in stop
 	return e, "http://" + listener.Addr().String(), nil

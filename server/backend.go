@@ -2,18 +2,14 @@ package server
 
 import (
 	"context"
-	"errors"
 	"time"
 
+	"github.com/hydrant-go/hydrant/internal/awsapi"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
-// Caller is who makes a call, as its credentials say. Stream names are unique
-// per account and region.
-type Caller struct {
-	Account string // 12 digits
-	Region  string // of the signature's scope
-}
+// Caller is who makes a call. Stream names are unique per account and region.
+type Caller = awsapi.Caller
 
 // Backend is what stands behind the API. The server has checked every input
 // before it calls: signature, form and the constraints of the API's model. An
@@ -32,15 +28,9 @@ type Backend interface {
 	PutRecordBatch(ctx context.Context, c Caller, stream string, records [][]byte) (wire.PutResponse, error)
 }
 
-// Metrics is the CloudWatch side: statistics of the backend's streams. Errors
-// are as in [Backend].
-type Metrics interface {
-	GetMetricStatistics(context.Context, Caller, *GetMetricStatisticsInput) (*GetMetricStatisticsOutput, error)
-}
-
 // ErrReset is what a backend returns to break the connection off without an
 // answer, by a TCP reset where there is TCP.
-var ErrReset = errors.New("server: reset the connection")
+var ErrReset = awsapi.ErrReset
 
 // The shapes below are those of the API, with its names in JSON. A pointer is
 // nil where the member was not sent. Only members that a local Firehose can
@@ -112,31 +102,4 @@ type ListDeliveryStreamsInput struct {
 type ListDeliveryStreamsOutput struct {
 	Names   []string // in alphabetical order
 	HasMore bool
-}
-
-// GetMetricStatisticsInput asks for statistics of one metric.
-type GetMetricStatisticsInput struct {
-	Namespace  string
-	MetricName string
-	Dimensions map[string]string
-	Start, End time.Time // [Start, End)
-	Period     time.Duration
-	Statistics []string // of SampleCount, Average, Sum, Minimum, Maximum
-}
-
-// GetMetricStatisticsOutput holds a datapoint for every period with samples.
-type GetMetricStatisticsOutput struct {
-	Label      string
-	Datapoints []Datapoint
-}
-
-// Datapoint is the statistic set of one period; the server sends those of its
-// statistics that were asked for.
-type Datapoint struct {
-	Timestamp   time.Time // the period's start
-	SampleCount float64
-	Sum         float64
-	Minimum     float64
-	Maximum     float64
-	Unit        string
 }

@@ -22,7 +22,7 @@ import (
 // production. Prefixes with expressions are refused, and those that make no
 // folder path.
 
-func (s *server) createDeliveryStream(ctx context.Context, c Caller, body []byte) ([]byte, error) {
+func (s *server) createDeliveryStream(ctx context.Context, c Caller, body []byte) (any, error) {
 	in, err := decodeCreate(body)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s *server) createDeliveryStream(ctx context.Context, c Caller, body []byte
 	if err != nil {
 		return nil, err
 	}
-	return mustJSON(out), nil
+	return out, nil
 }
 
 // destinations is every destination that the API has.

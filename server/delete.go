@@ -8,7 +8,7 @@ import "context"
 // Left out: AllowForceDelete is passed on, but there is no KMS grant that it
 // could give up.
 
-func (s *server) deleteDeliveryStream(ctx context.Context, c Caller, body []byte) ([]byte, error) {
+func (s *server) deleteDeliveryStream(ctx context.Context, c Caller, body []byte) (any, error) {
 	in, o := newInput(body)
 	input := &DeleteDeliveryStreamInput{
 		DeliveryStreamName: o.streamName(),

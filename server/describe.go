@@ -2,7 +2,8 @@ package server
 
 import (
 	"context"
-	"time"
+
+	"github.com/hydrant-go/hydrant/internal/awsapi"
 )
 
 // DescribeDeliveryStream
@@ -13,7 +14,7 @@ import (
 // the one destination even so. LastUpdateTimestamp, since streams cannot be
 // updated yet.
 
-func (s *server) describeDeliveryStream(ctx context.Context, c Caller, body []byte) ([]byte, error) {
+func (s *server) describeDeliveryStream(ctx context.Context, c Caller, body []byte) (any, error) {
 	in, o := newInput(body)
 	input := &DescribeDeliveryStreamInput{DeliveryStreamName: o.streamName()}
 	o.between("Limit", 1, 10_000)
@@ -25,7 +26,7 @@ func (s *server) describeDeliveryStream(ctx context.Context, c Caller, body []by
 	if err != nil {
 		return nil, err
 	}
-	return mustJSON(map[string]any{"DeliveryStreamDescription": describe(out)}), nil
+	return map[string]any{"DeliveryStreamDescription": describe(out)}, nil
 }
 
 type description struct {
@@ -71,7 +72,7 @@ func describe(out *DescribeDeliveryStreamOutput) description {
 		DeliveryStreamStatus: out.Status,
 		DeliveryStreamType:   "DirectPut",
 		VersionId:            out.VersionID,
-		CreateTimestamp:      epochSeconds(out.Created),
+		CreateTimestamp:      awsapi.EpochSeconds(out.Created),
 		Destinations:         []destinationDescription{describeDestination(&out.Destination)},
 	}
 	d.DeliveryStreamEncryptionConfiguration.Status = "DISABLED"
@@ -95,6 +96,3 @@ func describeDestination(d *S3Destination) destinationDescription {
 		ExtendedS3DestinationDescription: extendedS3Description{s3, "Disabled", d.FileExtension, d.CustomTimeZone},
 	}
 }
-
-// epochSeconds is a time as the API writes it: a number, to the millisecond.
-func epochSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/hydrant-go/hydrant/internal/awsapi"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -12,15 +13,15 @@ import (
 // strict base64; Encrypted is always sent.
 // Left out: KMS and source errors, since streams have neither.
 
-func (s *server) putRecord(ctx context.Context, c Caller, body []byte) ([]byte, error) {
-	in, err := wire.DecodePutRecord(body)
+func (s *server) putRecord(ctx context.Context, c *awsapi.Call) (any, error) {
+	in, err := wire.DecodePutRecord(c.Body)
 	if err != nil {
 		return nil, err
 	}
 	if err := wire.ValidatePut(in, true); err != nil {
 		return nil, err
 	}
-	id, encrypted, err := s.Backend.PutRecord(ctx, c, *in.Stream, in.Records[0])
+	id, encrypted, err := s.Backend.PutRecord(ctx, c.Caller, *in.Stream, in.Records[0])
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/hydrant-go/hydrant/internal/awsapi"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -13,15 +14,15 @@ import (
 // whole or answered 200 with every record's own fate, even if all were refused.
 // Left out: KMS and source errors, since streams have neither.
 
-func (s *server) putRecordBatch(ctx context.Context, c Caller, body []byte) ([]byte, error) {
-	in, err := wire.DecodePutRecordBatch(body)
+func (s *server) putRecordBatch(ctx context.Context, c *awsapi.Call) (any, error) {
+	in, err := wire.DecodePutRecordBatch(c.Body)
 	if err != nil {
 		return nil, err
 	}
 	if err := wire.ValidatePut(in, false); err != nil {
 		return nil, err
 	}
-	out, err := s.Backend.PutRecordBatch(ctx, c, *in.Stream, in.Records)
+	out, err := s.Backend.PutRecordBatch(ctx, c.Caller, *in.Stream, in.Records)
 	if err != nil {
 		return nil, err
 	}

@@ -96,8 +96,8 @@ func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 		return fmt.Errorf("%w\nhint: --addr 127.0.0.1:0 takes a free port", err)
 	}
 	srv := &http.Server{
-		Handler: server.New(server.Config{
-			Backend: backend, Metrics: backend, Credentials: keys, NoAuth: o.noAuth, Region: region, Logger: a.log,
+		Handler: backend.Handler(server.Config{
+			Credentials: keys, NoAuth: o.noAuth, Region: region, Logger: a.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 	}

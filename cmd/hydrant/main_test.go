@@ -82,8 +82,8 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	handler := server.New(server.Config{
-		Backend: f, Metrics: f, Credentials: map[string]string{localAccessKey: localSecretKey, secondAccessKey: localSecretKey},
+	handler := f.Handler(server.Config{
+		Credentials: map[string]string{localAccessKey: localSecretKey, secondAccessKey: localSecretKey},
 	})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		target := r.Header.Get("X-Amz-Target")

@@ -1,14 +1,11 @@
-package server
+package awsapi
 
 import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +13,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/wire"
 )
@@ -111,7 +107,7 @@ func TestSignatures(t *testing.T) {
 		{"a short credential", signing{}, set("Authorization", "AWS4-HMAC-SHA256 Credential=a/b/c/d, SignedHeaders=host, Signature=s"), "IncompleteSignatureException: Credential must have"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			h := quiet(Config{Backend: newMemory(), Credentials: map[string]string{testKey: testSecret}})
+			h := quiet(Config{Credentials: map[string]string{testKey: testSecret}})
 			r := signed(t, tt.signing)
 			if tt.after != nil {
 				tt.after(r)
@@ -129,7 +125,7 @@ func TestSignatures(t *testing.T) {
 }
 
 func TestNobodyMayCallWithoutCredentials(t *testing.T) {
-	h := quiet(Config{Backend: newMemory()})
+	h := quiet(Config{})
 	if status, answer := do(h, signed(t, signing{})); status != 400 || !strings.Contains(answer, wire.CodeUnrecognizedClient) {
 		t.Errorf("%d %s", status, answer)
 	}
@@ -146,7 +142,7 @@ func TestTheCallerComesFromTheScope(t *testing.T) {
 		{"not checked", true, signed(t, signing{key: "any", secret: "thing", region: "ap-northeast-1"}), Caller{"123456789012", "ap-northeast-1"}},
 		{"not signed", true, request("ListDeliveryStreams", "{}"), Caller{"123456789012", "eu-north-1"}},
 	} {
-		s := &server{Config{Account: "123456789012", Region: "eu-north-1", NoAuth: tt.noAuth, Credentials: map[string]string{testKey: testSecret}}}
+		s := &front{Config{Account: "123456789012", Region: "eu-north-1", NoAuth: tt.noAuth, Credentials: map[string]string{testKey: testSecret}}}
 		got, err := s.caller(tt.req, "firehose", []byte(listBody))
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %v, %v, want %v", tt.what, got, err, tt.want)
@@ -174,113 +170,4 @@ func FuzzParseAuthorization(f *testing.F) {
 		}
 		a.sign("secret", r, nil)
 	})
-}
-
-// TestCurl calls with the signatures of curl, which signs as none of the SDKs do.
-func TestCurl(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not on this machine: its signatures go untested")
-	}
-	m := newMemory()
-	url := serveLoopback(t, quiet(Config{Backend: m, Credentials: map[string]string{testKey: testSecret}}))
-	run := func(secret string) string {
-		cmd := exec.CommandContext(t.Context(), curl, "--silent", "--show-error", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:firehose", "--user", testKey+":"+secret,
-			"--header", "X-Amz-Target: Firehose_20150804.ListDeliveryStreams", "--header", "Content-Type: application/x-amz-json-1.1", "--data", "{}", url)
-		out, err := cmd.CombinedOutput()
-		if strings.Contains(string(out), "aws-sigv4") {
-			t.Skipf("this curl cannot sign: %s", out)
-		}
-		if err != nil {
-			t.Fatalf("curl: %v: %s", err, out)
-		}
-		return string(out)
-	}
-	if got := run(testSecret); got != `{"DeliveryStreamNames":[],"HasMoreDeliveryStreams":false}` {
-		t.Errorf("the right secret: %s", got)
-	}
-	if got := run("wrong"); !strings.Contains(got, wire.CodeInvalidSignature) {
-		t.Errorf("a wrong secret: %s", got)
-	}
-}
-
-const boto3Script = `
-import boto3, botocore.exceptions, datetime, json, sys
-url, key, secret = sys.argv[1:4]
-def client(service, key=key, secret=secret):
-    return boto3.client(service, endpoint_url=url, region_name='us-west-2', aws_access_key_id=key, aws_secret_access_key=secret)
-def failure(call, **args):
-    try:
-        return call(**args)
-    except botocore.exceptions.ClientError as e:
-        return [e.response['ResponseMetadata']['HTTPStatusCode'], e.response['Error']['Code'], type(e).__name__]
-f, c, out = client('firehose'), client('cloudwatch'), {}
-out['arn'] = f.create_delivery_stream(DeliveryStreamName='b', S3DestinationConfiguration={
-    'RoleARN': 'arn:aws:iam::000000000000:role/r', 'BucketARN': 'arn:aws:s3:::b'})['DeliveryStreamARN']
-out['put'] = f.put_record(DeliveryStreamName='b', Record={'Data': b'\x00one'})['RecordId']
-out['batch'] = f.put_record_batch(DeliveryStreamName='b', Records=[{'Data': b'two'}, {'Data': b''}])['FailedPutCount']
-out['list'] = f.list_delivery_streams()['DeliveryStreamNames']
-d = f.describe_delivery_stream(DeliveryStreamName='b')['DeliveryStreamDescription']
-out['created'], out['hints'] = d['CreateTimestamp'].timestamp(), d['Destinations'][0]['ExtendedS3DestinationDescription']['BufferingHints']
-out['unknown'] = failure(f.put_record, DeliveryStreamName='nope', Record={'Data': b'x'})
-out['wrong key'] = failure(client('firehose', key='AKIDNOBODY').list_delivery_streams)
-out['wrong secret'] = failure(client('firehose', secret='x').list_delivery_streams)
-start = datetime.datetime(2026, 1, 1, 0, 0, 30, 500000, datetime.timezone.utc)
-query = dict(Namespace='AWS/Firehose', MetricName='IncomingRecords', Dimensions=[{'Name': 'DeliveryStreamName', 'Value': 'b'}],
-    StartTime=start, EndTime=start + datetime.timedelta(minutes=5), Period=60, Statistics=['Sum', 'Average'], Unit='Count')
-m = c.get_metric_statistics(**query)
-point = m['Datapoints'][0]
-out['metrics'] = [m['Label'], len(m['Datapoints']), point['Timestamp'].timestamp(), point['Sum'], point['Average'], point['Unit'], sorted(point)]
-out['period'] = failure(c.get_metric_statistics, **{**query, 'Period': 61})
-out['metric key'] = failure(client('cloudwatch', secret='x').get_metric_statistics, **query)
-out['other'] = failure(c.list_metrics)
-print(json.dumps(out))
-`
-
-// TestBoto3 is the whole API by the SDK for Python, whose CloudWatch client
-// speaks JSON.
-func TestBoto3(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err == nil {
-		err = exec.CommandContext(t.Context(), python, "-c", "import boto3").Run()
-	}
-	if err != nil {
-		t.Skip("python3 with boto3 is not on this machine: the Python SDK goes untested")
-	}
-	m := newMemory()
-	url := serveLoopback(t, quiet(Config{Backend: m, Metrics: m, Credentials: map[string]string{testKey: testSecret}}))
-	cmd := exec.CommandContext(t.Context(), python, "-c", boto3Script, url, testKey, testSecret)
-	// No settings of this machine, and no proxy.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NO_PROXY=*", "AWS_MAX_ATTEMPTS=1"}
-	cmd.Stderr = os.Stderr
-	text, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got map[string]any
-	if err := json.Unmarshal(text, &got); err != nil {
-		t.Fatal(err)
-	}
-	type list = []any
-	want := map[string]any{
-		"arn":          "arn:aws:firehose:us-west-2:000000000000:deliverystream/b",
-		"put":          "id1",
-		"batch":        0.0,
-		"list":         list{"b"},
-		"created":      1700000000.25,
-		"hints":        map[string]any{"SizeInMBs": 5.0, "IntervalInSeconds": 300.0},
-		"unknown":      list{400.0, "ResourceNotFoundException", "ResourceNotFoundException"},
-		"wrong key":    list{400.0, "UnrecognizedClientException", "ClientError"},
-		"wrong secret": list{400.0, "InvalidSignatureException", "ClientError"},
-		"metrics":      list{"IncomingRecords", 1.0, 1767225630.0, 10.0, 2.5, "Count", list{"Average", "Sum", "Timestamp", "Unit"}},
-		"period":       list{400.0, "InvalidParameterValue", "InvalidParameterValueException"},
-		"metric key":   list{400.0, "InvalidSignatureException", "ClientError"},
-		"other":        list{501.0, "NotImplementedException", "ClientError"},
-	}
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("boto3 (-want +got):\n%s", diff)
-	}
-	if diff := gocmp.Diff([]string{"\x00one", "two", ""}, m.records[streamID{Caller{"000000000000", "us-west-2"}, "b"}]); diff != "" {
-		t.Errorf("stored (-want +got):\n%s", diff)
-	}
 }

@@ -1,4 +1,4 @@
-package server
+package awsapi
 
 import (
 	"bytes"
@@ -92,14 +92,14 @@ func invalid(format string, args ...any) error {
 }
 
 // caller tells whose call it is, and refuses those who cannot prove it.
-func (s *server) caller(r *http.Request, service string, body []byte) (Caller, error) {
-	caller := Caller{Account: s.Account, Region: s.Region}
+func (f *front) caller(r *http.Request, service string, body []byte) (Caller, error) {
+	caller := Caller{Account: f.Account, Region: f.Region}
 	header := r.Header.Get("Authorization")
-	if header == "" && !s.NoAuth {
+	if header == "" && !f.NoAuth {
 		return Caller{}, wire.Errorf(wire.CodeMissingAuthToken, "Missing Authentication Token")
 	}
 	auth, err := parseAuthorization(header)
-	if s.NoAuth {
+	if f.NoAuth {
 		if err == nil && regionRE.MatchString(auth.region) {
 			caller.Region = auth.region
 		}
@@ -111,7 +111,7 @@ func (s *server) caller(r *http.Request, service string, body []byte) (Caller, e
 	if err != nil {
 		return Caller{}, err
 	}
-	secret, ok := s.Credentials[auth.key]
+	secret, ok := f.Credentials[auth.key]
 	if !ok {
 		return Caller{}, wire.Errorf(wire.CodeUnrecognizedClient, "The security token included in the request is invalid.")
 	}

@@ -1,0 +1,330 @@
+// Package awsapi is what the APIs of AWS have in common, seen from the server:
+// signatures, finding the operation that is called, the protocols that bodies
+// are written in, the wording of errors, and bodies of bounded size. What the
+// operations do is the matter of the [Service]s behind it.
+package awsapi
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/hydrant-go/hydrant/wire"
+)
+
+// MaxBodyBytes is the largest body that is read. The largest sensible call, 4
+// MiB of records in base64, needs some 5.6 million bytes.
+const MaxBodyBytes = 8 << 20
+
+// ErrReset is what an operation returns to break the connection off without an
+// answer, by a TCP reset where there is TCP.
+var ErrReset = errors.New("awsapi: reset the connection")
+
+// Caller is who makes a call, as its credentials say.
+type Caller struct {
+	Account string // 12 digits
+	Region  string // of the signature's scope
+}
+
+// Service is an API: a set of operations in the protocols that it is known to
+// speak.
+type Service struct {
+	Name    string // for people: Firehose
+	Signing string // in the scope of a signature: firehose
+	// Target is what X-Amz-Target begins with, in front of the operation's name;
+	// JSON is the content type of those calls.
+	Target, JSON string
+	// CBOR is the path in front of the operation's name in rpc-v2-cbor; empty if
+	// it is not spoken.
+	CBOR string
+	// Operations by name. One that is nil is known and not supported.
+	Operations map[string]Operation
+	// QueryError gives the error's code in the Query protocol, which clients of a
+	// service that has left it still ask for; nil if it never was one.
+	QueryError func(code string) string
+}
+
+// Operation runs one call whose signature is checked. It returns what the answer
+// holds: a value that the call's protocol encodes, or a []byte, which is sent as
+// it is. An error is a [*wire.Error], which the client gets as it is;
+// [ErrReset]; or any other, which the client sees as InternalFailure (HTTP 500).
+type Operation func(context.Context, *Call) (any, error)
+
+// Call is what an operation is called with.
+type Call struct {
+	Caller
+	Name string // of the operation
+	// Body is the input. Its memory is used again when the operation returns.
+	Body []byte
+
+	service  *Service
+	protocol *protocol
+	w        http.ResponseWriter
+	r        *http.Request
+	id       string // of the request
+}
+
+// Decode reads the body into v.
+func (c *Call) Decode(v any) error {
+	body, err := plain(c.r.Header.Get("Content-Encoding"), c.Body)
+	if err != nil {
+		return err
+	}
+	if err := c.protocol.decode(body, v); err != nil {
+		return wire.Errorf(wire.CodeSerialization, "the body is not valid for %s: %v", c.Name, err)
+	}
+	return nil
+}
+
+// Config sets a handler up.
+type Config struct {
+	Services []*Service
+	// Other gets what is no call of a service. Nil: it is refused.
+	Other http.Handler
+	// Credentials holds the secret access key of every access key id that may
+	// call. With none of them, and without NoAuth, every call is refused.
+	Credentials map[string]string
+	// NoAuth lets everybody call. Signatures are not checked; the region still
+	// comes from the signature's scope where there is one.
+	NoAuth bool
+	// Account is the account of every caller: 12 digits, default 000000000000.
+	Account string
+	// Region is the caller's when NoAuth is set and the call names none.
+	// Default us-east-1.
+	Region string
+	// Logger gets refused calls (debug) and failures of operations (error), never
+	// a key, a signature or a body. Default slog.Default().
+	Logger *slog.Logger
+}
+
+// New returns a handler, for any [http.Server]. It keeps no state between calls
+// and may serve any number of them at once. It sets no timeouts: those are the
+// http.Server's.
+func New(cfg Config) http.Handler {
+	cfg.Account = cmp.Or(cfg.Account, "000000000000")
+	cfg.Region = cmp.Or(cfg.Region, "us-east-1")
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &front{cfg}
+}
+
+type front struct{ Config }
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &Call{w: w, r: r, id: NewID(), service: f.Services[0]}
+	c.protocol = jsonProtocol(c.service)
+	h := w.Header()
+	h["X-Amzn-Requestid"] = []string{c.id}
+	h["X-Amz-Id-2"] = []string{newID2()}
+	if err := f.route(c); err != nil {
+		f.fail(c, err)
+		return
+	}
+	if c.Name == "" {
+		f.Other.ServeHTTP(w, r)
+		return
+	}
+	f.serve(c)
+}
+
+// route finds the service, the operation and the protocol. Of what is no call of
+// a service it leaves the name empty.
+func (f *front) route(c *Call) error {
+	path := c.r.URL.Path
+	if c.r.Method == http.MethodPost {
+		for _, s := range f.Services {
+			if name, ok := strings.CutPrefix(path, s.CBOR); ok && s.CBOR != "" {
+				return c.cbor(s, name)
+			}
+		}
+		if path == "/" && (f.Other == nil || c.r.Header.Get("X-Amz-Target") != "" || isForm(c.r)) {
+			return f.target(c)
+		}
+	}
+	if f.Other == nil {
+		return &wire.Error{
+			Status: http.StatusNotFound, Code: wire.CodeUnknownOperation,
+			Message: fmt.Sprintf("The local Firehose has nothing at %s %s: the operations are called by POST / with X-Amz-Target.", c.r.Method, path),
+		}
+	}
+	return nil
+}
+
+func isForm(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+}
+
+// target finds a JSON call's operation by X-Amz-Target.
+func (f *front) target(c *Call) error {
+	target := c.r.Header.Get("X-Amz-Target")
+	for _, s := range f.Services {
+		name, ok := strings.CutPrefix(target, s.Target)
+		if !ok {
+			continue
+		}
+		c.service, c.protocol = s, jsonProtocol(s)
+		if _, ok := s.Operations[name]; ok {
+			c.Name = name
+			return nil
+		}
+		return wire.Errorf(wire.CodeUnknownOperation, "%s has no operation X-Amz-Target: %q", s.Name, target)
+	}
+	if target == "" && isForm(c.r) {
+		c.protocol = queryProtocol
+		return NotImplemented("The local Firehose speaks CloudWatch's protocols %s and JSON, not Query: use an SDK or AWS CLI of 2026 or later.", rpcCBOR)
+	}
+	return wire.Errorf(wire.CodeUnknownOperation, "There is no operation X-Amz-Target: %q here; one of Firehose begins with %s", target, wire.TargetPrefix)
+}
+
+// serve takes a call in, runs its operation and answers.
+func (f *front) serve(c *Call) {
+	buf := bodies.Get().(*[]byte)
+	defer bodies.Put(buf)
+	answer, err := f.run(c, buf)
+	if err != nil {
+		f.fail(c, err)
+		return
+	}
+	c.answer(http.StatusOK, answer)
+}
+
+// bodies is memory for bodies, which are of a size that is worth keeping.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+func (f *front) run(c *Call, buf *[]byte) (answer []byte, err error) {
+	if c.Body, err = readBody(c.r, buf); err != nil {
+		return nil, err
+	}
+	if c.Caller, err = f.caller(c.r, c.service.Signing, c.Body); err != nil {
+		return nil, err
+	}
+	op := c.service.Operations[c.Name]
+	if op == nil {
+		return nil, NotImplemented("The local Firehose does not support %s's %s.", c.service.Name, c.Name)
+	}
+	out, err := op(c.r.Context(), c)
+	if err != nil {
+		return nil, err
+	}
+	if answer, ok := out.([]byte); ok {
+		return answer, nil
+	}
+	return c.protocol.encode(out), nil
+}
+
+// readBody reads a request's body into buf, which grows as need be. How AWS words
+// the two errors is not known.
+func readBody(r *http.Request, buf *[]byte) ([]byte, error) {
+	if r.ContentLength > MaxBodyBytes {
+		return nil, errTooLarge
+	}
+	body := (*buf)[:0]
+	var err error
+	if n := int(r.ContentLength); n >= 0 {
+		if n > cap(body) {
+			body = make([]byte, n)
+		}
+		body = body[:n]
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
+	}
+	*buf = body
+	switch {
+	case err != nil:
+		return nil, &wire.Error{
+			Status: http.StatusRequestTimeout, Code: "RequestTimeoutException",
+			Message: "The request's body came too slowly or broke off: " + err.Error(),
+		}
+	case len(body) > MaxBodyBytes:
+		return nil, errTooLarge
+	}
+	return body, nil
+}
+
+var errTooLarge = &wire.Error{
+	Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
+	Message: fmt.Sprintf("The request's body is larger than %d bytes.", MaxBodyBytes),
+}
+
+// NotImplemented is an error that no client's SDK tries again (HTTP 501).
+func NotImplemented(format string, args ...any) error {
+	err := wire.Errorf(wire.CodeNotImplemented, format, args...)
+	err.Status = http.StatusNotImplemented
+	return err
+}
+
+// fail answers with an error, as [Operation] says.
+func (f *front) fail(c *Call, err error) {
+	if errors.Is(err, ErrReset) {
+		reset(c.w)
+		return
+	}
+	e, ok := errors.AsType[*wire.Error](err)
+	level := slog.LevelDebug
+	if !ok {
+		e = &wire.Error{Status: http.StatusInternalServerError, Code: wire.CodeInternalFailure, Message: "The request processing has failed because of an unknown error, exception or failure."}
+		if c.r.Context().Err() == nil { // else nobody is there to read it, and err says only that
+			level = slog.LevelError
+		}
+	}
+	f.Logger.LogAttrs(c.r.Context(), level, "call refused", slog.String("operation", c.Name), slog.String("code", e.Code),
+		slog.Any("error", err), slog.String("request_id", c.id))
+	status := cmp.Or(e.Status, http.StatusBadRequest)
+	if c.r.Header.Get("X-Amzn-Query-Mode") == "true" {
+		c.w.Header().Set("X-Amzn-Query-Error", c.service.queryError(status, e.Code))
+	}
+	c.answer(status, c.protocol.failure(c.id, e))
+}
+
+func (c *Call) answer(status int, body []byte) {
+	h := c.w.Header()
+	h["Content-Type"] = []string{c.protocol.contentType}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(body) // an error means that nobody is there to be told
+}
+
+// reset breaks the connection off: the peer of a TCP connection gets a reset
+// instead of an orderly end, as when a host goes down.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // HTTP/2: the server resets the call's stream
+	}
+	under := conn
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		under = t.NetConn() // of a TLS connection
+	}
+	if tcp, ok := under.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // failing, it closes in the ordinary way
+	}
+	_ = under.Close()
+}
+
+// NewID returns a random UUID (version 4), the form of AWS's request ids.
+func NewID() string {
+	var u [16]byte
+	_, _ = rand.Read(u[:]) // never fails
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
+
+// newID2 returns what stands in x-amz-id-2, which is opaque.
+func newID2() string {
+	var b [48]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.StdEncoding.EncodeToString(b[:])
+}

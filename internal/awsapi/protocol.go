@@ -1,0 +1,186 @@
+package awsapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/hydrant-go/hydrant/wire"
+)
+
+const rpcCBOR = "rpc-v2-cbor"
+
+// protocol is how bodies are written.
+type protocol struct {
+	contentType string
+	decode      func([]byte, any) error
+	encode      func(any) []byte
+	failure     func(id string, e *wire.Error) []byte
+}
+
+func jsonProtocol(s *Service) *protocol {
+	return &protocol{s.JSON, json.Unmarshal, JSON, failureJSON}
+}
+
+var (
+	cborProtocol  = &protocol{"application/cbor", cbor.Unmarshal, mustCBOR, failureCBOR}
+	queryProtocol = &protocol{"text/xml", nil, nil, failureXML}
+)
+
+// cbor takes a call in rpc-v2-cbor in.
+func (c *Call) cbor(s *Service, name string) error {
+	c.service, c.protocol, c.Name = s, cborProtocol, name
+	c.w.Header().Set("Smithy-Protocol", rpcCBOR)
+	if got := c.r.Header.Get("Smithy-Protocol"); got != rpcCBOR {
+		return wire.Errorf(wire.CodeSerialization, "The header Smithy-Protocol must be %s, not %q.", rpcCBOR, got)
+	}
+	if _, ok := s.Operations[name]; !ok {
+		return wire.Errorf(wire.CodeUnknownOperation, "%s has no operation %q", s.Name, name)
+	}
+	return nil
+}
+
+// failureJSON words an error by __type, which every SDK reads. AWS sends no
+// other member with the errors that are used here.
+func failureJSON(_ string, e *wire.Error) []byte {
+	return JSON(struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}{e.Code, e.Message})
+}
+
+// JSON is for our own shapes, which hold nothing that JSON cannot.
+func JSON(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("awsapi: an answer that cannot be JSON: " + err.Error())
+	}
+	return text
+}
+
+var cborMode = func() cbor.EncMode {
+	mode, err := cbor.EncOptions{Time: cbor.TimeUnixDynamic, TimeTag: cbor.EncTagRequired}.EncMode()
+	if err != nil {
+		panic("awsapi: " + err.Error()) // the options are constants
+	}
+	return mode
+}()
+
+func mustCBOR(v any) []byte {
+	b, err := cborMode.Marshal(v)
+	if err != nil {
+		panic("awsapi: an answer that cannot be CBOR: " + err.Error())
+	}
+	return b
+}
+
+func failureCBOR(_ string, e *wire.Error) []byte {
+	return mustCBOR(map[string]string{"__type": e.Code, "message": e.Message})
+}
+
+func failureXML(id string, e *wire.Error) []byte {
+	type fault struct{ Type, Code, Message string }
+	text, err := xml.Marshal(struct {
+		XMLName   xml.Name `xml:"http://monitoring.amazonaws.com/doc/2010-08-01/ ErrorResponse"`
+		Error     fault
+		RequestId string
+	}{Error: fault{"Sender", e.Code, e.Message}, RequestId: id})
+	if err != nil {
+		panic("awsapi: an error that cannot be XML: " + err.Error())
+	}
+	return text
+}
+
+// queryError is the error for clients that still know it by its code in the
+// Query protocol; boto3 raises its exceptions by that. They ask for it by the
+// header x-amzn-query-mode.
+func (s *Service) queryError(status int, code string) string {
+	if s.QueryError != nil {
+		code = s.QueryError(code)
+	}
+	if status >= http.StatusInternalServerError {
+		return code + ";Receiver"
+	}
+	return code + ";Sender"
+}
+
+// plain undoes a body's compression. SDKs compress large bodies where the API's
+// model says that they may; the signature is over what was sent.
+func plain(encoding string, body []byte) ([]byte, error) {
+	switch encoding {
+	case "", "identity":
+		return body, nil
+	case "gzip":
+	default:
+		return nil, wire.Errorf(wire.CodeSerialization, "Content-Encoding %q is not supported; use gzip or none", encoding)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, wire.Errorf(wire.CodeSerialization, "the body is not gzip: %v", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(r, MaxBodyBytes+1))
+	switch {
+	case err != nil:
+		return nil, wire.Errorf(wire.CodeSerialization, "the body is not gzip: %v", err)
+	case len(text) > MaxBodyBytes:
+		return nil, errTooLarge
+	}
+	return text, nil
+}
+
+// EpochSeconds is a time as APIs write it in JSON: a number, to the millisecond.
+func EpochSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// Timestamp is a time in seconds since 1970: a bare number in JSON, with tag 1
+// in CBOR.
+type Timestamp time.Time
+
+func (t Timestamp) MarshalJSON() ([]byte, error) { return json.Marshal(EpochSeconds(time.Time(t))) }
+
+func (t Timestamp) MarshalCBOR() ([]byte, error) { return cborMode.Marshal(time.Time(t)) }
+
+func (t *Timestamp) UnmarshalJSON(text []byte) error {
+	var seconds float64
+	if err := json.Unmarshal(text, &seconds); err != nil {
+		return err
+	}
+	return t.set(seconds)
+}
+
+func (t *Timestamp) UnmarshalCBOR(data []byte) error {
+	var tag cbor.Tag
+	if err := cbor.Unmarshal(data, &tag); err != nil {
+		return err
+	}
+	if tag.Number != 1 {
+		return fmt.Errorf("a timestamp has tag 1, not %d", tag.Number)
+	}
+	switch n := tag.Content.(type) {
+	case uint64:
+		return t.set(float64(n))
+	case int64:
+		return t.set(float64(n))
+	case float64:
+		return t.set(n)
+	}
+	return fmt.Errorf("a timestamp is a number, not %T", tag.Content)
+}
+
+// set takes seconds from the year 1 to 9999; a float64 of them holds
+// microseconds.
+func (t *Timestamp) set(seconds float64) error {
+	if !(seconds >= -62135596800 && seconds < 253402300800) {
+		return fmt.Errorf("%v is not a time", seconds)
+	}
+	whole, part := math.Modf(seconds)
+	*t = Timestamp(time.Unix(int64(whole), int64(math.Round(part*1e6))*1000).UTC())
+	return nil
+}
