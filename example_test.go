@@ -34,7 +34,7 @@ func localFirehose(faults local.Faults) (cfg *aws.Config, stop func()) {
 	}
 	_, err = backend.CreateDeliveryStream(context.Background(), server.Caller{Account: "000000000000", Region: "us-east-1"}, &server.CreateDeliveryStreamInput{
 		DeliveryStreamName: "logs",
-		Destination:        server.S3Destination{BucketARN: "arn:aws:s3:::logs", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"},
+		Destination:        server.Destination{S3: &server.S3Destination{BucketARN: "arn:aws:s3:::logs", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"}},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -1,12 +1,12 @@
-// Package local is a Firehose on one machine: a server.Backend that buffers
-// records by size and interval, delivers them into a folder laid out as S3 keys,
-// throttles by quota as AWS does, fails on order, and keeps the metrics that
-// AWS publishes.
+// Package local is a Firehose on one machine: a server.Backend that journals
+// records before it answers, buffers them by size and interval, transforms and
+// delivers them as AWS does, throttles by quota, fails on order, and keeps the
+// metrics and the error logs that AWS publishes.
 //
 // A record's way through the source: a put call meets its fault and its stream
-// (put.go), the stream's quota lets the record in (quota.go), it waits in the
-// stream's buffer and is delivered with it (stream.go). Streams and what waits
-// in them live in memory: what is not delivered when the process ends is gone.
+// (put.go), the stream's quota lets the record in (quota.go), it is written to the
+// journal, which is a spool, and the call is answered. A reader takes it from
+// there into a buffer (flow.go, buffer.go), with which it is delivered (plan.go).
 package local
 
 import (
@@ -17,16 +17,18 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/hydrant-go/hydrant/internal/awsapi"
+	"github.com/hydrant-go/hydrant/internal/vfs"
 	"github.com/hydrant-go/hydrant/local/cloudwatch"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/local/deliver/file"
 	"github.com/hydrant-go/hydrant/server"
+	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -38,20 +40,35 @@ type Config struct {
 	Dir string
 	// Destination is used instead of Dir.
 	Destination deliver.Destination
+	// State is the folder that keeps streams and what is not delivered yet, so
+	// that the next Firehose with this folder goes on from there, also after a
+	// crash. It belongs to one process at a time. Empty: all of it is in memory,
+	// and gone with the process.
+	State string
+	// MaxJournal is the most bytes of records that may wait for delivery, of all
+	// streams together; beyond it records are throttled. Default 4 GiB with State,
+	// 256 MiB without.
+	MaxJournal int64
 
 	// Quota is what each stream takes per second. Default: no limit.
 	Quota Quota
 	// Faults says which put calls fail and how. Default: none.
 	Faults Faults
-	// CreateDelay is how long a new stream stays CREATING and takes no
-	// records. Default 0: it is ACTIVE at once.
-	CreateDelay time.Duration
-	// MaxBuffered is how many bytes of records may wait for delivery in one
-	// stream, each record counting 64 bytes on top; beyond it records are
-	// throttled. Default 256 MiB.
+	// StateDelay is how long streams stay CREATING, in which they take no
+	// records, and DELETING, and their encryption ENABLING and DISABLING. Default
+	// 0: no time at all.
+	StateDelay time.Duration
+	// Speed makes the clock of intervals, retries and StateDelay run so many times
+	// as fast: with 60 a buffer of 300 s is delivered after 5 s. Default 1.
+	Speed float64
+	// EachCall delivers what a put call has brought before the call is answered,
+	// whatever the buffering hints say.
+	EachCall bool
+	// MaxBuffered is how many bytes of records each stream takes from the journal
+	// into memory, each record counting 64 bytes on top. Default 256 MiB.
 	MaxBuffered int64
 	// Accepted, if not nil, sees every record that a stream stores, in order of
-	// arrival in that stream. It must be quick, keep data unchanged and call
+	// arrival in that stream. It must be quick, keep nothing of data and call
 	// nothing of the Backend.
 	Accepted func(c server.Caller, stream string, data []byte)
 
@@ -59,16 +76,51 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+func (cfg *Config) setDefaults() error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf("local: "+format, args...)) }
+	if err := cfg.Quota.validate(); err != nil {
+		refuse("%w", err)
+	}
+	for name, n := range map[string]int64{"MaxBuffered": cfg.MaxBuffered, "MaxJournal": cfg.MaxJournal, "StateDelay": int64(cfg.StateDelay)} {
+		if n < 0 {
+			refuse("%s is %d, it must not be negative", name, n)
+		}
+	}
+	if !(cfg.Speed >= 0 && cfg.Speed <= 1e6) {
+		refuse("Speed is %v, it must be 0 to 1,000,000", cfg.Speed)
+	}
+	if cfg.Dir == "" && cfg.Destination == nil {
+		refuse("no folder to deliver to: set Config.Dir")
+	}
+	cfg.MaxBuffered = cmp.Or(cfg.MaxBuffered, 256<<20)
+	cfg.Speed = cmp.Or(cfg.Speed, 1)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	most := int64(256 << 20)
+	if cfg.State != "" {
+		most = 4 << 30
+	}
+	cfg.MaxJournal = cmp.Or(cfg.MaxJournal, most)
+	return errors.Join(errs...)
+}
+
 // Backend is a local Firehose. Its methods may be called from many goroutines.
-// Close it, or what it holds is lost with the process.
+// Close it, or what it holds is lost with the process, unless there is a
+// Config.State.
 type Backend struct {
 	cfg     Config
 	dest    deliver.Destination
 	log     *slog.Logger
+	journal *spool.Spool
 	metrics metrics
+
+	control sync.Mutex // one change of the streams at a time, with the file that keeps them
 
 	mu      sync.Mutex // guards the fields below; taken before a stream's own
 	closed  bool
+	quota   Quota
 	faults  Faults
 	streams map[streamKey]*stream
 }
@@ -83,30 +135,84 @@ type streamKey struct {
 	name string
 }
 
-// New returns a local Firehose without streams.
+func compareStreams(a, b streamKey) int {
+	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), cmp.Compare(a.name, b.name))
+}
+
+// New returns a local Firehose with the streams of Config.State, which goes on with
+// their deliveries.
 func New(cfg Config) (*Backend, error) {
-	b := &Backend{cfg: cfg, dest: cfg.Destination, log: cfg.Logger, faults: cfg.Faults, streams: map[streamKey]*stream{}}
-	if err := cfg.Quota.validate(); err != nil {
-		return nil, fmt.Errorf("local: %w", err)
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
 	}
-	if cfg.MaxBuffered < 0 {
-		return nil, fmt.Errorf("local: MaxBuffered is %d, it must not be negative", cfg.MaxBuffered)
+	b := &Backend{
+		cfg: cfg, dest: cfg.Destination, log: cfg.Logger, quota: cfg.Quota, faults: cfg.Faults, streams: map[streamKey]*stream{},
 	}
 	if b.dest == nil {
-		if cfg.Dir == "" {
-			return nil, errors.New("local: no folder to deliver to: set Config.Dir")
-		}
 		dir, err := file.New(cfg.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("local: %w", err)
 		}
 		b.dest = dir
 	}
-	if b.log == nil {
-		b.log = slog.Default()
+	if err := b.openJournal(); err != nil {
+		return nil, fmt.Errorf("local: open the journal: %w", err)
 	}
-	b.cfg.MaxBuffered = cmp.Or(cfg.MaxBuffered, 256<<20)
+	if err := b.restore(); err != nil {
+		return nil, errors.Join(fmt.Errorf("local: %w", err), b.journal.Close())
+	}
 	return b, nil
+}
+
+func (b *Backend) openJournal() (err error) {
+	o := spool.Options{MaxBytes: b.cfg.MaxJournal, Refuse: true, OnDamage: func(d spool.Damage) {
+		b.log.Error("the journal is damaged", slog.String("damage", d.String()), slog.Int64("records", d.Records))
+	}}
+	dir := filepath.Join(b.cfg.State, "journal")
+	if b.cfg.State == "" {
+		o.FS, o.SyncEvery, dir = vfs.NewMem(0), -1, "journal"
+	}
+	b.journal, err = spool.Open(dir, o)
+	return err
+}
+
+// restore brings back the streams that Config.State has.
+func (b *Backend) restore() error {
+	if b.cfg.State == "" {
+		return nil
+	}
+	list, err := loadSettings(b.cfg.State)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, set := range list {
+		s, err := newStream(b, set)
+		if err != nil {
+			return fmt.Errorf("bring back delivery stream %s: %w", set.Name, err)
+		}
+		b.streams[set.key()] = s
+		known[set.ID] = true
+	}
+	for _, q := range b.journal.Queues() { // of streams whose deletion a crash cut short
+		if !known[q.Name()] {
+			discard(q)
+		}
+	}
+	for _, s := range b.streams {
+		s.start()
+	}
+	return nil
+}
+
+func discard(q *spool.Queue) { q.Ack(spool.Range{First: 0, N: q.Stats().Next}) }
+
+// scaled is a time of the Firehose's clock as one of the machine's.
+func (b *Backend) scaled(d time.Duration) time.Duration {
+	if b.cfg.Speed == 1 {
+		return d
+	}
+	return time.Duration(float64(d) / b.cfg.Speed)
 }
 
 // Handler serves b's streams, and their metrics as CloudWatch does. cfg.Backend is
@@ -118,17 +224,20 @@ func (b *Backend) Handler(cfg server.Config) http.Handler {
 	})
 }
 
-// SetQuota replaces the quota of every stream, as AWS does when it raises one.
+// SetQuota replaces the quota of every stream that has none of its own, as AWS
+// does when it raises one.
 func (b *Backend) SetQuota(q Quota) error {
 	if err := q.validate(); err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cfg.Quota = q
+	b.quota = q
 	for _, s := range b.streams {
 		s.mu.Lock()
-		s.meter = q.meter()
+		if s.set.Quota == nil {
+			s.meter = q.meter()
+		}
 		s.mu.Unlock()
 	}
 	return nil
@@ -141,45 +250,51 @@ func (b *Backend) SetFaults(f Faults) {
 	b.faults = f
 }
 
-// Flush delivers now what every stream has accepted before. When an object
-// can't be delivered, its records stay buffered, later ones with them, and
-// Flush goes on with the next stream; it returns all the errors, or ctx's when
-// it ends first.
-func (b *Backend) Flush(ctx context.Context) error {
+func (b *Backend) all() []*stream {
 	b.mu.Lock()
-	streams := slices.Collect(maps.Values(b.streams))
-	b.mu.Unlock()
-	return flush(ctx, streams)
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Values(b.streams))
 }
+
+// Flush delivers now what every stream has accepted before. When something can't
+// be delivered, its records stay buffered, later ones with them, and Flush goes on
+// with the next stream; it returns all the errors, or ctx's when it ends first.
+func (b *Backend) Flush(ctx context.Context) error { return flush(ctx, b.all()) }
 
 func flush(ctx context.Context, streams []*stream) error {
 	var errs []error
 	for _, s := range streams {
-		errs = append(errs, s.flush(ctx))
+		errs = append(errs, s.flow.flush(ctx))
 	}
 	return errors.Join(errs...)
 }
 
 // Close refuses further calls, flushes, and stops every goroutine and timer. An
-// error says which records could not be delivered; they are lost. A second
-// Close does nothing.
+// error says what could not be delivered: it is in Config.State for the next
+// Firehose, or lost if there is none. A second Close does nothing.
 func (b *Backend) Close(ctx context.Context) error {
 	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
 	b.closed = true
 	streams := slices.Collect(maps.Values(b.streams))
-	clear(b.streams)
 	b.mu.Unlock()
 
 	for _, s := range streams {
 		s.refuse(errClosed)
 	}
+	b.journal.Stop() // a put may be past that
 	err := flush(ctx, streams)
 	for _, s := range streams {
-		if n := s.stop(); n > 0 {
+		if n := s.stop(); n > 0 && b.cfg.State == "" {
 			err = errors.Join(err, fmt.Errorf("local: %d records of delivery stream %q were not delivered and are lost", n, s.key.name))
+		} else if n > 0 {
+			err = errors.Join(err, fmt.Errorf("local: %d records of delivery stream %q were not delivered; the next start with %s goes on with them", n, s.key.name, b.cfg.State))
 		}
 	}
-	return err
+	return errors.Join(err, b.journal.Close())
 }
 
 func notFound(c server.Caller, name string) error {
@@ -200,118 +315,4 @@ func (b *Backend) lookup(c server.Caller, name string) (*stream, error) {
 		return nil, notFound(c, name)
 	}
 	return s, nil
-}
-
-// CreateDeliveryStream makes a stream, which is ACTIVE after Config.CreateDelay.
-// Nothing is checked of the role, and the bucket needs no making.
-func (b *Backend) CreateDeliveryStream(_ context.Context, c server.Caller, in *server.CreateDeliveryStreamInput) (*server.CreateDeliveryStreamOutput, error) {
-	spec, err := specOf(in)
-	if err != nil {
-		return nil, err
-	}
-	key := streamKey{c, in.DeliveryStreamName}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil, errClosed
-	}
-	if b.streams[key] != nil {
-		return nil, wire.Errorf(wire.CodeResourceInUse, "Firehose %s under accountId %s already exists", key.name, c.Account)
-	}
-	s := newStream(b, key, in.Destination, spec)
-	b.streams[key] = s
-	return &server.CreateDeliveryStreamOutput{DeliveryStreamARN: s.arn()}, nil
-}
-
-// specOf tells how the stream's objects are made, or why they could not be.
-// Refusing here is better than a delivery that fails for ever.
-func specOf(in *server.CreateDeliveryStreamInput) (*deliver.Spec, error) {
-	d := in.Destination
-	spec := &deliver.Spec{
-		Bucket:      d.Bucket(),
-		Prefix:      d.Prefix,
-		Stream:      in.DeliveryStreamName,
-		Version:     firstVersion,
-		Compression: d.CompressionFormat,
-		Extension:   d.FileExtension,
-	}
-	refuse := func(format string, args ...any) (*deliver.Spec, error) {
-		return nil, wire.Errorf(wire.CodeInvalidArgument, format, args...)
-	}
-	if err := spec.Validate(); err != nil {
-		return refuse("%v", err)
-	}
-	if d.CustomTimeZone != "" {
-		zone, err := time.LoadLocation(d.CustomTimeZone)
-		if err != nil || d.CustomTimeZone == "Local" {
-			return refuse("CustomTimeZone %s is not the name of a time zone", d.CustomTimeZone)
-		}
-		spec.Zone = zone
-	}
-	// S3's limit on keys, and that of common file systems on a name.
-	if n := len(spec.Key(time.Now())); n > 1024 {
-		return refuse("Prefix, name and FileExtension make keys of %d bytes, S3's limit is 1024", n)
-	}
-	for part := range strings.SplitSeq(spec.Key(time.Now()), "/") {
-		if len(part) > 255 {
-			return refuse("Prefix, name and FileExtension make a key with a part of %d bytes between slashes; the local Firehose delivers into files, whose names hold 255", len(part))
-		}
-	}
-	return spec, nil
-}
-
-// DeleteDeliveryStream removes a stream at once, with what it has buffered, as
-// AWS does. Its metrics stay.
-func (b *Backend) DeleteDeliveryStream(_ context.Context, c server.Caller, in *server.DeleteDeliveryStreamInput) error {
-	s, err := b.lookup(c, in.DeliveryStreamName)
-	if err != nil {
-		return err
-	}
-	if s.status() == server.Creating {
-		// The code is AWS's, the words are ours.
-		return wire.Errorf(wire.CodeResourceInUse, "Firehose %s under account %s is being created and can't be deleted yet.", s.key.name, c.Account)
-	}
-	b.mu.Lock()
-	if b.streams[s.key] == s {
-		delete(b.streams, s.key)
-	}
-	b.mu.Unlock()
-	s.refuse(notFound(c, s.key.name))
-	s.stop()
-	return nil
-}
-
-// DescribeDeliveryStream describes a stream.
-func (b *Backend) DescribeDeliveryStream(_ context.Context, c server.Caller, in *server.DescribeDeliveryStreamInput) (*server.DescribeDeliveryStreamOutput, error) {
-	s, err := b.lookup(c, in.DeliveryStreamName)
-	if err != nil {
-		return nil, err
-	}
-	return &server.DescribeDeliveryStreamOutput{
-		DeliveryStreamName: s.key.name,
-		DeliveryStreamARN:  s.arn(),
-		Status:             s.status(),
-		VersionID:          s.spec.Version,
-		Created:            s.created,
-		Destination:        s.destination,
-	}, nil
-}
-
-// ListDeliveryStreams lists the caller's streams. All of them are of the type
-// DirectPut.
-func (b *Backend) ListDeliveryStreams(_ context.Context, c server.Caller, in *server.ListDeliveryStreamsInput) (*server.ListDeliveryStreamsOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil, errClosed
-	}
-	var names []string
-	for key := range b.streams {
-		if key.Caller == c && key.name > in.After && (in.Type == "" || in.Type == "DirectPut") {
-			names = append(names, key.name)
-		}
-	}
-	slices.Sort(names)
-	n := min(in.Limit, len(names))
-	return &server.ListDeliveryStreamsOutput{Names: names[:n], HasMore: n < len(names)}, nil
 }

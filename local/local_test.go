@@ -55,7 +55,7 @@ func create(t *testing.T, b *Backend, name string, d server.S3Destination) {
 	if d.CompressionFormat == "" {
 		d.CompressionFormat = "UNCOMPRESSED"
 	}
-	in := &server.CreateDeliveryStreamInput{DeliveryStreamName: name, Destination: d}
+	in := &server.CreateDeliveryStreamInput{DeliveryStreamName: name, Destination: server.Destination{S3: &d}}
 	if _, err := b.CreateDeliveryStream(t.Context(), me, in); err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func wantError(t *testing.T, what string, err error, status int, code, message s
 
 func TestControlPlane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := backend(t, Config{CreateDelay: time.Minute}, 5, 300)
+		b := backend(t, Config{StateDelay: time.Minute}, 5, 300)
 		ctx := t.Context()
 		name := func(s string) *server.DescribeDeliveryStreamInput {
 			return &server.DescribeDeliveryStreamInput{DeliveryStreamName: s}
@@ -284,7 +284,8 @@ func TestControlPlane(t *testing.T) {
 			Status:             server.Creating,
 			VersionID:          "1",
 			Created:            time.Now(),
-			Destination:        server.S3Destination{BucketARN: "arn:aws:s3:::bucket", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"},
+			Encryption:         server.Encryption{Status: "DISABLED"},
+			Destination:        server.Destination{S3: &server.S3Destination{BucketARN: "arn:aws:s3:::bucket", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"}},
 		}
 		if diff := cmp.Diff(want, out); diff != "" {
 			t.Error(diff)
@@ -375,7 +376,7 @@ func TestCreateRefuses(t *testing.T) {
 		if tt.d.CompressionFormat == "" {
 			tt.d.CompressionFormat = "UNCOMPRESSED"
 		}
-		_, err := b.CreateDeliveryStream(t.Context(), me, &server.CreateDeliveryStreamInput{DeliveryStreamName: "new", Destination: tt.d})
+		_, err := b.CreateDeliveryStream(t.Context(), me, &server.CreateDeliveryStreamInput{DeliveryStreamName: "new", Destination: server.Destination{S3: &tt.d}})
 		if werr, ok := errors.AsType[*wire.Error](err); !ok || werr.Code != wire.CodeInvalidArgument || !strings.Contains(werr.Message, tt.want) {
 			t.Errorf("%+v: %v, want %q", tt.d, err, tt.want)
 		}
@@ -444,13 +445,17 @@ func TestFlushResumes(t *testing.T) {
 
 func TestMemoryBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := backend(t, Config{MaxBuffered: 2 * (100 + recordOverhead)}, 5, 60)
-		r := strings.Repeat("r", 100)
-		if diff := cmp.Diff([]string{"", "", wire.CodeServiceUnavailable}, put(t, b, r, r, r)); diff != "" {
+		b := backend(t, Config{MaxJournal: 1 << 20}, 5, 60)
+		r := strings.Repeat("r", 500_000)
+		if diff := cmp.Diff([]string{"", ""}, put(t, b, r, r)); diff != "" {
 			t.Error(diff)
+		}
+		if got := put(t, b, r); got[0] != wire.CodeServiceUnavailable {
+			t.Errorf("beyond the bound: %q", got)
 		}
 		time.Sleep(time.Minute)
 		wantObjects(t, b, "delivered", r+r)
+		synctest.Wait()
 		if got := put(t, b, r); got[0] != "" {
 			t.Error("refused although there is room again")
 		}

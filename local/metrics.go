@@ -147,16 +147,3 @@ func (s *stream) countPut(records, size, throttled int) {
 		s.count("ThrottledRecords", float64(throttled))
 	}
 }
-
-// countDelivery takes the samples of a delivery. Bytes are those of the records
-// before compression.
-func (s *stream) countDelivery(b *batch, err error) {
-	s.count("DeliveryToS3.DataFreshness", time.Since(b.since).Seconds())
-	if err != nil {
-		s.count("DeliveryToS3.Success", 0)
-		return
-	}
-	s.count("DeliveryToS3.Success", 1)
-	s.count("DeliveryToS3.Records", float64(len(b.records)))
-	s.count("DeliveryToS3.Bytes", float64(b.bytes))
-}

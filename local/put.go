@@ -5,10 +5,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"github.com/hydrant-go/hydrant/server"
+	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -58,7 +62,7 @@ func (b *Backend) put(ctx context.Context, c server.Caller, op, name string, rec
 		}
 		return wire.PutResponse{}, &wire.Error{Status: cmp.Or(fault.Status, 503), Code: fault.Code, Message: fault.Message}
 	}
-	resp, err := s.put(records, fault.Refuse)
+	resp, err := s.put(ctx, records, fault.Refuse)
 	if err != nil {
 		return wire.PutResponse{}, err
 	}
@@ -95,42 +99,91 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// put decides on every record and stores the accepted ones. refuse may be nil.
-func (s *stream) put(records [][]byte, refuse func(int) (code, message string)) (wire.PutResponse, error) {
-	resp := wire.PutResponse{Entries: make([]wire.PutEntry, len(records))}
-	ids := newRecordIDs(len(records))
-	var count, size, throttled int
-
-	s.mu.Lock()
-	now := time.Now()
-	if err := s.acceptsLocked(now); err != nil {
-		s.mu.Unlock()
+// put decides on every record and journals the accepted ones. refuse may be nil.
+func (s *stream) put(ctx context.Context, records [][]byte, refuse func(int) (code, message string)) (wire.PutResponse, error) {
+	accepted := make([]spool.Record, 0, len(records))
+	resp, err := s.admit(records, refuse, &accepted)
+	if err != nil {
 		return wire.PutResponse{}, err
 	}
+	if err := s.store(ctx, accepted); err != nil {
+		if errors.Is(err, spool.ErrClosed) {
+			return wire.PutResponse{}, errClosed
+		}
+		if !errors.Is(err, spool.ErrFull) {
+			return wire.PutResponse{}, fmt.Errorf("journal: %w", err)
+		}
+		for i := range resp.Entries {
+			resp.Entries[i] = wire.PutEntry{ErrorCode: wire.CodeServiceUnavailable, ErrorMessage: wire.SlowDown}
+		}
+		accepted = nil
+	}
+	resp.FailedPutCount = len(records) - len(accepted)
+	var size, throttled int
+	for i := range accepted {
+		size += len(accepted[i].Data)
+	}
+	for i := range resp.Entries {
+		if resp.Entries[i].ErrorCode == wire.CodeServiceUnavailable {
+			throttled++
+		}
+	}
+	s.countPut(len(accepted), size, throttled)
+	if len(accepted) > 0 && s.backend.cfg.EachCall {
+		if err := s.flow.flush(ctx); err != nil {
+			s.log.Error("not delivered before the answer", slog.Any("error", err))
+		}
+	}
+	return resp, nil
+}
+
+// admit gives every record an id or an error, and lists the accepted ones.
+func (s *stream) admit(records [][]byte, refuse func(int) (code, message string), accepted *[]spool.Record) (wire.PutResponse, error) {
+	ids := newRecordIDs(len(records))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.acceptsLocked(); err != nil {
+		return wire.PutResponse{}, err
+	}
+	now := time.Now()
+	resp := wire.PutResponse{Entries: make([]wire.PutEntry, len(records)), Encrypted: s.set.Encryption.On && !s.within(s.set.Encryption.Since)}
 	called := s.meter.call(now)
 	for i, data := range records {
 		e := &resp.Entries[i]
 		if refuse != nil {
 			e.ErrorCode, e.ErrorMessage = refuse(i)
 		}
-		if e.ErrorCode == "" && !(called && s.roomLocked() && s.meter.record(now, len(data))) {
+		if e.ErrorCode == "" && !(called && s.meter.record(now, len(data))) {
 			e.ErrorCode, e.ErrorMessage = wire.CodeServiceUnavailable, wire.SlowDown
 		}
-		switch e.ErrorCode {
-		case "":
+		if e.ErrorCode == "" {
 			e.RecordID = ids[i*recordIDLen:][:recordIDLen]
-			s.addLocked(now, data)
-			count++
-			size += len(data)
-		case wire.CodeServiceUnavailable:
-			throttled++
+			*accepted = append(*accepted, spool.Record{Data: data})
 		}
 	}
-	s.mu.Unlock()
-
-	resp.FailedPutCount = len(records) - count
-	s.countPut(count, size, throttled)
 	return resp, nil
+}
+
+// store writes accepted records to the journal.
+func (s *stream) store(ctx context.Context, accepted []spool.Record) error {
+	if len(accepted) == 0 {
+		return nil
+	}
+	if watch := s.backend.cfg.Accepted; watch != nil {
+		s.order.Lock()
+		defer s.order.Unlock()
+		defer func() {
+			for i := range accepted {
+				watch(s.key.Caller, s.key.name, accepted[i].Data)
+			}
+		}()
+	}
+	if _, err := s.queue.Append(ctx, accepted...); err != nil {
+		accepted = nil
+		return err
+	}
+	s.flow.kick()
+	return nil
 }
 
 // recordIDLen is the length that AWS's record ids were seen to have: 168 bytes

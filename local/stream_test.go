@@ -138,7 +138,10 @@ func TestStaleTimer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.intervalOver()
+		s.flow.mu.Lock()
+		buf := s.flow.buffers[bufferKey{kind: main}]
+		s.flow.mu.Unlock()
+		buf.intervalOver()
 		wantObjects(t, b, "a second early")
 	})
 }
@@ -165,7 +168,7 @@ func TestPutThatComesTooLate(t *testing.T) {
 		if err := tt.end(b); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.put([][]byte{{1}}, nil)
+		_, err = s.put(t.Context(), [][]byte{{1}}, nil)
 		wantError(t, what, err, tt.status, tt.code, tt.message)
 	}
 }

@@ -155,9 +155,9 @@ func TestRunReadsBackFromS3(t *testing.T) {
 		caller := server.Caller{Account: "000000000000", Region: "us-east-1"}
 		if _, err := backend.CreateDeliveryStream(t.Context(), caller, &server.CreateDeliveryStreamInput{
 			DeliveryStreamName: compression,
-			Destination: server.S3Destination{
+			Destination: server.Destination{S3: &server.S3Destination{
 				BucketARN: "arn:aws:s3:::scenario-test", Prefix: compression + "/", SizeInMBs: 1, IntervalInSeconds: 1, CompressionFormat: compression,
-			},
+			}},
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -37,8 +37,11 @@ var ErrReset = awsapi.ErrReset
 // honour are here; the decoder refuses the others by name.
 
 type CreateDeliveryStreamInput struct {
-	DeliveryStreamName string
-	Destination        S3Destination // with every default filled in
+	DeliveryStreamName  string
+	Destination         Destination
+	Encryption          *Encryption
+	Tags                []Tag
+	ThroughputHintInMBs int
 }
 
 type CreateDeliveryStreamOutput struct {
@@ -74,12 +77,15 @@ type DescribeDeliveryStreamInput struct {
 // DescribeDeliveryStreamOutput describes a stream; the server words it as both
 // S3DestinationDescription and ExtendedS3DestinationDescription, as AWS does.
 type DescribeDeliveryStreamOutput struct {
-	DeliveryStreamName string
-	DeliveryStreamARN  string
-	Status             Status
-	VersionID          string
-	Created            time.Time
-	Destination        S3Destination
+	DeliveryStreamName  string
+	DeliveryStreamARN   string
+	Status              Status
+	VersionID           string
+	Created             time.Time
+	LastUpdate          time.Time
+	Encryption          Encryption
+	ThroughputHintInMBs int
+	Destination         Destination
 }
 
 // Status is a delivery stream's state.

@@ -60,10 +60,12 @@ func decodeCreate(body []byte) (*CreateDeliveryStreamInput, error) {
 	create := &CreateDeliveryStreamInput{DeliveryStreamName: o.streamName()}
 	o.source()
 	if d := o.object("S3DestinationConfiguration"); d != nil {
-		create.Destination = d.s3Destination()
+		t := d.s3Destination()
+		create.Destination.S3 = &t
 	}
 	if d := o.object("ExtendedS3DestinationConfiguration"); d != nil {
-		create.Destination = d.extendedS3Destination()
+		t := d.extendedS3Destination()
+		create.Destination.S3 = &t
 	}
 	o.refuseRest()
 	if count != 1 {

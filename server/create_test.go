@@ -116,7 +116,7 @@ func FuzzDecodeCreate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d := in.Destination
+		d := *in.Destination.S3
 		if in.DeliveryStreamName == "" || d.Bucket() == "" || d.SizeInMBs < 1 || d.SizeInMBs > 128 || d.IntervalInSeconds < 0 || d.IntervalInSeconds > 900 ||
 			d.CompressionFormat != "GZIP" && d.CompressionFormat != "UNCOMPRESSED" || strings.Contains("/"+d.Prefix, "/../") {
 			t.Errorf("%q is accepted as %+v", body, in)

@@ -73,7 +73,7 @@ func describe(out *DescribeDeliveryStreamOutput) description {
 		DeliveryStreamType:   "DirectPut",
 		VersionId:            out.VersionID,
 		CreateTimestamp:      awsapi.EpochSeconds(out.Created),
-		Destinations:         []destinationDescription{describeDestination(&out.Destination)},
+		Destinations:         []destinationDescription{describeDestination(out.Destination.S3)},
 	}
 	d.DeliveryStreamEncryptionConfiguration.Status = "DISABLED"
 	return d

@@ -43,6 +43,20 @@ func DefaultQuota(region string) Quota {
 	return Quota{Calls: 1000, Records: 100_000, Bytes: 1 << 20}
 }
 
+// MaxStreams is how many delivery streams an account may have in a region, unless
+// AWS raises it (developer guide, limits).
+func MaxStreams(region string) int {
+	switch region {
+	case "us-east-1", "us-east-2", "us-west-2", "eu-west-1", "ap-northeast-1":
+		return 5000
+	case "eu-central-1", "eu-west-2", "ap-southeast-1", "ap-southeast-2", "ap-northeast-2", "ap-south-1", "us-gov-west-1", "ca-central-1":
+		return 2000
+	case "eu-west-3", "eu-south-1", "eu-north-1", "ap-east-1", "ap-northeast-3", "sa-east-1", "cn-north-1", "cn-northwest-1", "me-south-1", "us-gov-east-1", "af-south-1":
+		return 500
+	}
+	return 100
+}
+
 // Names of the protocol (awsJson1_1).
 const (
 	// TargetPrefix stands before the operation's name in X-Amz-Target.
