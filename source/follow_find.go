@@ -110,7 +110,7 @@ func (f *Follower) search(t *tail, now time.Time) {
 			return
 		}
 	}
-	if t.end == 0 { // nothing was given out of it, so its copy is as good as new
+	if t.end == 0 && t.head.Bytes == 0 { // nothing is known of it, so its copy is as good as new
 		f.close(t)
 		t.id = fileID{}
 		return

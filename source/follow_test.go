@@ -952,3 +952,31 @@ func TestFollowCompressedFileIsAnother(t *testing.T) {
 		}
 	}
 }
+
+// A file that was seen and not read, and then truncated, is looked for after a restart
+// too, though it is older than what came after it.
+func TestFollowTruncatedBeforeItWasRead(t *testing.T) {
+	dir := t.TempDir()
+	log, hidden := filepath.Join(dir, "app.log"), filepath.Join(dir, "hidden")
+	seen := func(r *run, what string, n int) {
+		t.Helper()
+		r.until(what, func() bool { return strings.Count(r.log.String(), what) == n })
+	}
+	appendTo(t, log, "1\n")
+	r := startFollow(t, FollowConfig{Paths: []string{log}, State: filepath.Join(dir, "state"), RotateWait: time.Minute})
+	r.want("1\n")
+	r.settle()
+	truncate(t, log, log+".2")
+	seen(r, "a file was truncated", 1)
+	appendTo(t, log, "2\n")
+	r.until("the head is known", func() bool { return r.f.Files()[len(r.f.Files())-1].Size == 2 })
+	truncate(t, log, hidden)
+	must(t, os.Chtimes(hidden, time.Time{}, time.Now()))
+	seen(r, "a file was truncated", 2)
+	appendTo(t, log, "later\n")
+	r.until("it is seen", func() bool { return r.f.Files()[len(r.f.Files())-1].Size == 6 })
+	must(t, r.f.end(true))
+	must(t, os.Rename(hidden, log+".1"))
+	r.start()
+	r.want("2\n", "later\n")
+}
