@@ -125,8 +125,10 @@ func (p *progress) failed(ctx context.Context, err error) outcome {
 	case ctx.Err() != nil:
 		code = CodeRequestTimeout
 	case stage == answered && !cutOff(err):
-		return outcome{code: CodeInvalidResponse, cause: err,
-			message: "The response received from the specified endpoint is invalid. Contact the owner of the endpoint to resolve the issue. It is not HTTP."}
+		return outcome{
+			code: CodeInvalidResponse, cause: err,
+			message: "The response received from the specified endpoint is invalid. Contact the owner of the endpoint to resolve the issue. It is not HTTP.",
+		}
 	}
 	return outcome{code: code, message: messages[code], cause: err}
 }
