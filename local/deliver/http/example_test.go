@@ -11,7 +11,7 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"github.com/hydrant-go/hydrant/local/deliver/httpendpoint"
+	httpendpoint "github.com/hydrant-go/hydrant/local/deliver/http"
 )
 
 // An endpoint that takes one request and is too busy for the next.

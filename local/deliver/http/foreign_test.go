@@ -89,6 +89,7 @@ func TestForeignReceiver(t *testing.T) {
 		if f := e.Deliver(t.Context(), records); f != nil {
 			t.Fatalf("Deliver = %+v", f)
 		}
+		e.Close() // this server has one connection at a time
 		if !lines.Scan() {
 			t.Fatal("python3 printed nothing of a request")
 		}

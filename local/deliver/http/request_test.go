@@ -49,7 +49,7 @@ func TestBody(t *testing.T) {
 func TestBodyRandom(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 30 {
+	for range 15 {
 		records := make([][]byte, 1+rng.IntN(20))
 		for i := range records {
 			records[i] = make([]byte, rng.IntN([]int{1, 5, 100, 3 * pieceSize}[rng.IntN(4)])+rng.IntN(2)*pieceSize)
