@@ -47,7 +47,8 @@ const connectTimeout = 10 * time.Second
 // value of every other field is its default.
 type Config struct {
 	// URL gets the requests as it stands here, up to 1,000 characters:
-	// https, and no other port than 443.
+	// https, and no other port than 443. A proxy that the environment names
+	// (HTTPS_PROXY, NO_PROXY) is used, though not to reach localhost.
 	URL string
 	// AllowHTTP, which AWS does not have, lets URL be http and name any port.
 	AllowHTTP bool

@@ -117,8 +117,8 @@ func TestRequestSizes(t *testing.T) {
 			t.Errorf("%s: a body of %d bytes", tt.name, r.length)
 		}
 	}
-	if n != 49 {
-		t.Errorf("%d of the largest records fit, want 49", n)
+	if n != 49 || MaxBody != 67_108_864 {
+		t.Errorf("%d of the largest records fit into %d bytes, want 49 into 67,108,864", n, MaxBody)
 	}
 }
 
