@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"local/deliver":             {"wire"},
 	"local/deliver/file":        {"local/deliver"},
 	"local/deliver/delivertest": {"local/deliver"},
+	"local/deliver/http":        {},
 	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/keepbody", "internal/memnet"},
 	"scenario":                  {"", "admin", "local", "server", "wire"},
 	"cmd/hydrant":               {"…"},
