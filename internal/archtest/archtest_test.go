@@ -24,6 +24,7 @@ var rooms = map[string][]string{
 	"server":                    {"wire"},
 	"local":                     {"server", "local/deliver", "local/deliver/file", "wire"},
 	"local/deliver":             {"wire"},
+	"local/process":             {"wire"},
 	"local/deliver/file":        {"local/deliver"},
 	"local/deliver/delivertest": {"local/deliver"},
 	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/keepbody", "internal/memnet"},
