@@ -92,9 +92,9 @@ func (res *result) apply(r *Record, dynamicPartitioning bool) (drop bool, why *p
 		return false, &noData
 	}
 	if dynamicPartitioning && res.keys != nil {
-		keys, err := partitionKeys(res.keys)
-		if err != nil {
-			return false, &problem{codeMetadata, err.Error()}
+		keys, why := partitionKeys(res.keys)
+		if why != "" {
+			return false, &problem{codeMetadata, why}
 		}
 		r.FromLambda = keys
 	}

@@ -90,8 +90,9 @@ var functionError = problem{"Lambda.FunctionError", "The Lambda function was suc
 
 const accessDenied = "Access was denied. Ensure that the access policy allows access to the Lambda function."
 
-// refusal is what Lambda's answer to Invoke becomes. AWS has no documented code
-// for the last case; its own name for the error is the best there is.
+// refusal is what Lambda's answer to Invoke becomes. For other answers than
+// these AWS documents Lambda and the name of the error, where it documents them.
+// Lambda.AssumeRoleAccessDenied is not here: no role is assumed.
 func refusal(e *wire.Error) problem {
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:

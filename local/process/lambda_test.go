@@ -639,3 +639,33 @@ func TestInterrupted(t *testing.T) {
 		})
 	}
 }
+
+// FuzzDecodeAnswer: whatever a function answers, each record has a fate.
+func FuzzDecodeAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"records":[{"recordId":"r0","result":"Ok","data":"QQ==","metadata":{"partitionKeys":{"a":"b"}}}]}`,
+		`{"records":[{"recordId":"r0","result":"Dropped"},{"recordId":"r0","result":"ProcessingFailed"}]}`,
+		`{"records":[null]}`, `{}`, `null`, `[`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		l := &lambda{arn: functionArn, cfg: Config{DynamicPartitioning: true}}
+		out, failed := l.settle(records("a", "b"), answer, 1)
+		results, _ := decodeAnswer(answer)
+		fates := len(out) + len(failed)
+		for _, id := range []string{"r0", "r1"} {
+			if res := results[id]; res != nil && !res.twice && res.status == "Dropped" {
+				fates++
+			}
+		}
+		if fates != 2 {
+			t.Errorf("%d out, %d failed", len(out), len(failed))
+		}
+		for _, x := range failed {
+			if x.Code == "" || x.Message == "" {
+				t.Errorf("%+v", x)
+			}
+		}
+	})
+}

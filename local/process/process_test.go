@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,4 +184,21 @@ func TestLine(t *testing.T) {
 	if got := string(f.AppendLine(nil)); !strings.HasPrefix(got, `{"rawData":"",`) || strings.Contains(got, "lambdaARN") || !strings.Contains(got, `"<&>"`) {
 		t.Errorf("got %s", got)
 	}
+}
+
+// TestConcurrent is for the race detector.
+func TestConcurrent(t *testing.T) {
+	f := newFunction(t, echo)
+	c := f.chain(t, byJSON, f.processor(), querying("{k: .k}"))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			in := records(fmt.Sprintf(`{"k":%d}{"k":%d}`, i, i))
+			out, failed, err := c.Run(t.Context(), in)
+			if err != nil || len(out) != 2 || len(failed) > 0 || out[1].FromQuery["k"] != fmt.Sprint(i) {
+				t.Errorf("%v %v %v", out, failed, err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -70,36 +69,37 @@ func queryKeys(q *gojq.Query) (keys []string) {
 }
 
 func (q *query) run(ctx context.Context, r Record) ([]Record, *Failed) {
-	keys, err := q.extract(ctx, r.Data)
-	if err != nil {
-		return nil, r.fails(MetadataExtractionFailed, codeMetadata, err.Error())
+	keys, why := q.extract(ctx, r.Data)
+	if why != "" {
+		return nil, r.fails(MetadataExtractionFailed, codeMetadata, why)
 	}
 	r.FromQuery = keys
 	return []Record{r}, nil
 }
 
-// extract gives a record's keys. The text of the error is for the error line.
-func (q *query) extract(ctx context.Context, data []byte) (map[string]string, error) {
+// extract gives a record's keys, or tells why it can't. But for the two texts
+// above, what it tells is ours.
+func (q *query) extract(ctx context.Context, data []byte) (keys map[string]string, why string) {
 	in, ok := decodeOne(data)
 	if !ok {
-		return nil, errors.New(messageNoJSON)
+		return nil, messageNoJSON
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, q.max, fmt.Errorf("the query takes more than %v for this record", q.max))
+	ctx, cancel := context.WithTimeout(ctx, q.max)
 	defer cancel()
 	results := q.code.RunWithContext(ctx, in)
 	first, ok := results.Next()
 	if err, bad := first.(error); bad {
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+			return nil, fmt.Sprintf("the query takes more than %v for this record", q.max)
 		}
-		return nil, err
+		return nil, err.Error()
 	}
 	object, isObject := first.(map[string]any)
 	if !ok || !isObject {
-		return nil, errors.New("the query must give an object of partition keys, such as {key: .member}")
+		return nil, "the query must give an object of partition keys, such as {key: .member}"
 	}
 	if _, more := results.Next(); more {
-		return nil, errors.New("the query gives more than one result for this record")
+		return nil, "the query gives more than one result for this record"
 	}
 	return partitionKeys(object)
 }
@@ -115,26 +115,24 @@ func decodeOne(data []byte) (v any, ok bool) {
 	return v, err == io.EOF
 }
 
-// partitionKeys makes text of values, which are strings, numbers and booleans.
-func partitionKeys(values map[string]any) (map[string]string, error) {
-	keys := make(map[string]string, len(values))
+// partitionKeys makes text of values, which are strings, numbers and booleans,
+// or tells why it can't.
+func partitionKeys(values map[string]any) (keys map[string]string, why string) {
+	keys = make(map[string]string, len(values))
 	for name, v := range values {
 		switch v := v.(type) {
 		case nil:
 		case string:
 			keys[name] = v
 		case map[string]any, []any:
-			return nil, fmt.Errorf("partitionKeys values must be strings, numbers or booleans, and that of %q is none of them", name)
+			return nil, fmt.Sprintf("partitionKeys values must be strings, numbers or booleans, and that of %q is none of them", name)
 		default:
-			text, err := gojq.Marshal(v)
-			if err != nil {
-				return nil, err
-			}
+			text, _ := gojq.Marshal(v) // it knows every value that a query gives
 			keys[name] = string(text)
 		}
 		if keys[name] == "" {
-			return nil, errors.New(messageNoKey)
+			return nil, messageNoKey
 		}
 	}
-	return keys, nil
+	return keys, ""
 }
