@@ -53,7 +53,7 @@ var (
 // run invokes the function for as many records at a time as the size of the
 // buffer and Lambda allow, one invocation after the other.
 func (l *lambda) run(ctx context.Context, in []Record) (out []Record, failed []Failed, err error) {
-	room := maxEvent - len(l.event(nil))
+	room := maxEvent - len(l.event(nil)) + len(",") // the first row has none before it
 	for len(in) > 0 {
 		rows := l.batch(in, room)
 		batch := in[:max(len(rows), 1)]

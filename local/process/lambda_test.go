@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -274,7 +273,7 @@ func TestAnswers(t *testing.T) {
 
 // TestProblems has invocations that fail every time.
 func TestProblems(t *testing.T) {
-	long := strings.Repeat(" ", maxAnswer-len(`{"records":[]}`)+1)
+	long := strings.Repeat(" ", longestAnswer-len(`{"records":[]}`)+1)
 	for name, test := range map[string]struct {
 		reply         reply
 		code, message string
@@ -301,9 +300,6 @@ func TestProblems(t *testing.T) {
 			checkRetries(t, f.calls(), 4)
 		})
 	}
-	if b := `{"records":[]}` + long[1:]; len(b) != maxAnswer {
-		t.Errorf("%d bytes", len(b))
-	}
 }
 
 // checkRetries: an invocation id for each attempt, and nothing else differs.
@@ -323,11 +319,14 @@ func checkRetries(t *testing.T, bodies [][]byte, want int) {
 	}
 }
 
+// longestAnswer is the "maximum allowed payload size" that Lambda tells.
+const longestAnswer = 6291556
+
 // TestLongestAnswer: an answer of 6 MiB and 100 bytes is still one.
 func TestLongestAnswer(t *testing.T) {
 	f := newFunction(t, func(e event) reply {
 		text := `{"records":[{"recordId":"r0","result":"Ok","data":"QQ=="}]}`
-		return reply{body: text + strings.Repeat(" ", maxAnswer-len(text))}
+		return reply{body: text + strings.Repeat(" ", longestAnswer-len(text))}
 	})
 	if out, _ := run(t, f.chain(t, f.processor()), records("a")...); len(out) != 1 || string(out[0].Data) != "A" {
 		t.Errorf("%d records", len(out))
@@ -380,7 +379,7 @@ func TestPartitionKeys(t *testing.T) {
 		code string
 	}{
 		"text":             {map[string]any{"a": "b", "c": "d"}, map[string]string{"a": "b", "c": "d"}, ""},
-		"other values":     {map[string]any{"n": 12, "t": true}, map[string]string{"n": "12", "t": "true"}, ""},
+		"other values":     {map[string]any{"n": json.Number("12345678901234567890"), "t": true}, map[string]string{"n": "12345678901234567890", "t": "true"}, ""},
 		"none":             {map[string]any{}, map[string]string{}, ""},
 		"null":             {nil, nil, ""},
 		"empty":            {map[string]any{"a": ""}, nil, codeMetadata},
@@ -453,24 +452,28 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestLambdaLimit fills an event to the last byte that Lambda takes.
+// TestLambdaLimit: "must be smaller than 6291456 bytes" says Lambda of an event.
 func TestLambdaLimit(t *testing.T) {
+	const most = 6291455
 	f := newFunction(t, func(e event) reply {
 		return e.answer(func(_ int, r eventRecord) any { return row(r.RecordID, "Ok", fmt.Sprint(len(r.Data))) })
 	})
 	c := f.chain(t, f.processor())
-	fixed := len(c.lambda.event(c.lambda.batch([]Record{{ID: "r0", Arrival: arrival}}, maxEvent)))
-	most := base64.StdEncoding.DecodedLen(maxEvent-fixed) / 3 * 3
-	out, failed := run(t, c, records(strings.Repeat("x", most), strings.Repeat("x", most+1), "x")...)
-	want := map[string]string{"r0": fmt.Sprint(most), "r1": "Lambda.RequestTooLargeException", "r2": "1"}
+	long := Record{ID: "r", Arrival: arrival, Data: make([]byte, 4<<20)}
+	row, _ := json.Marshal(map[string]any{"recordId": long.ID, "approximateArrivalTimestamp": arrival.UnixMilli(), "data": long.Data})
+	long.ID += strings.Repeat("r", most-len(c.lambda.event(nil))-len(row))
+	longer := long
+	longer.ID += "r"
+	out, failed := run(t, c, long, longer, Record{ID: "x", Arrival: arrival})
+	want := map[string]string{long.ID: fmt.Sprint(4 << 20), longer.ID: "Lambda.RequestTooLargeException", "x": "0"}
 	if diff := gocmp.Diff(want, fates(out, failed)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		t.Errorf("%d out, %d failed", len(out), len(failed))
 	}
-	if n := len(f.calls()[0]); n > maxEvent || n <= maxEvent-4 || len(f.calls()) != 2 {
-		t.Errorf("%d invocations, the first of %d bytes", len(f.calls()), n)
+	if calls := f.calls(); len(calls) != 2 || len(calls[0]) != most {
+		t.Errorf("%d invocations, the first of %d bytes", len(calls), len(calls[0]))
 	}
 	if failed[0].Attempts != 1 || failed[0].LambdaARN != functionArn {
-		t.Errorf("%+v", failed[0])
+		t.Errorf("%d attempts", failed[0].Attempts)
 	}
 }
 
@@ -608,16 +611,17 @@ func TestTimeout(t *testing.T) {
 // decides nothing.
 func TestInterrupted(t *testing.T) {
 	for name, test := range map[string]struct {
-		after time.Duration
-		hang  bool
+		retries string
+		hang    bool
 	}{
-		"while it waits":    {time.Second, false},
-		"while it is asked": {time.Second, true},
+		"while it waits":                      {"3", false},
+		"while it is asked":                   {"3", true},
+		"while it is asked for the last time": {"0", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &function{}
-				cfg := f.config(f.processor())
+				cfg := f.config(f.processor("NumberOfRetries", test.retries))
 				inMemory(t, &cfg, func(w http.ResponseWriter, r *http.Request) {
 					if test.hang {
 						<-r.Context().Done()
@@ -628,11 +632,11 @@ func TestInterrupted(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), test.after)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				start := time.Now()
 				out, failed, err := c.Run(ctx, records("a"))
-				if !errors.Is(err, context.DeadlineExceeded) || out != nil || failed != nil || time.Since(start) != test.after {
+				if !errors.Is(err, context.DeadlineExceeded) || out != nil || failed != nil || time.Since(start) != time.Second {
 					t.Errorf("%v %v %v after %v", out, failed, err, time.Since(start))
 				}
 			})

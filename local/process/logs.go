@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -25,7 +26,7 @@ const (
 // else's put is refused with InvalidSourceException (API reference), which
 // is the caller's to do.
 func decompress(_ context.Context, r Record) ([]Record, *Failed) {
-	data, err := gunzip(r.Data)
+	data, err := gunzip(r.Data, maxDecompressed)
 	if err != nil || !json.Valid(data) {
 		return nil, r.fails(DecompressionFailed, codeDecompression, messageDecompression)
 	}
@@ -33,14 +34,14 @@ func decompress(_ context.Context, r Record) ([]Record, *Failed) {
 	return []Record{r}, nil
 }
 
-func gunzip(data []byte) ([]byte, error) {
+func gunzip(data []byte, limit int) ([]byte, error) {
 	zr, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
-	out, err := io.ReadAll(io.LimitReader(zr, maxDecompressed+1))
-	if err == nil && len(out) > maxDecompressed {
-		err = io.ErrShortBuffer
+	out, err := io.ReadAll(io.LimitReader(zr, int64(limit)+1))
+	if err == nil && len(out) > limit {
+		err = fmt.Errorf("more than %d bytes", limit)
 	}
 	return out, err
 }

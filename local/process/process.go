@@ -82,7 +82,7 @@ func each(do func(context.Context, Record) ([]Record, *Failed)) stage {
 	}
 }
 
-// Run processes records. Each one ends in out, in failed, or, when a Lambda
+// Run processes records, whose bytes it may share in what it returns. Each one ends in out, in failed, or, when a Lambda
 // function says Dropped, in neither; one that is split may end in both. The
 // order of in is kept in out. It takes as long as the function and its retries
 // do, which may be minutes, and returns an error only when ctx has ended:

@@ -14,7 +14,7 @@ import (
 )
 
 // maxQuery is how long a query may take for one record. It is ours: AWS bills
-// the time and tells no bound.
+// the time and tells no bound. Nothing bounds its memory.
 const maxQuery = time.Second
 
 // Seen in users' error objects.

@@ -50,7 +50,11 @@ func TestQuery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := chain(t, querying(test.query))
 			c.query.max = 50 * time.Millisecond
+			start := time.Now()
 			out, failed := run(t, c, records(test.in)...)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
 			if test.message == "" {
 				if len(failed) > 0 {
 					t.Fatal(failed[0].Message)
