@@ -26,6 +26,7 @@ var rooms = map[string][]string{
 	"internal/awsapi":           {"wire"},
 	"local":                     {"internal/awsapi", "local/cloudwatch", "server", "local/deliver", "local/deliver/file", "wire"},
 	"local/deliver":             {"wire"},
+	"local/process":             {"wire"},
 	"local/deliver/file":        {"local/deliver"},
 	"local/deliver/delivertest": {"local/deliver"},
 	"local/deliver/http":        {},
