@@ -57,7 +57,7 @@ const (
 		"S3BackupMode":"Enabled","S3BackupConfiguration":{` + arns + `,"Prefix":"b/","BufferingHints":{"SizeInMBs":1,"IntervalInSeconds":60},"CompressionFormat":"ZIP"},
 		"DataFormatConversionConfiguration":` + conversion + `,"DynamicPartitioningConfiguration":{"Enabled":true,"RetryOptions":{"DurationInSeconds":0}},
 		"FileExtension":".log","CustomTimeZone":"Europe/Berlin"}`
-	fullHTTP = `{"EndpointConfiguration":{"Url":"https://example.com/in","Name":"n","AccessKey":"geheim"},"BufferingHints":{"SizeInMBs":64,"IntervalInSeconds":0},
+	fullHTTPJSON = `{"EndpointConfiguration":{"Url":"https://example.com/in","Name":"n","AccessKey":"geheim"},"BufferingHints":{"SizeInMBs":64,"IntervalInSeconds":0},
 		"CloudWatchLoggingOptions":{"Enabled":true,"LogGroupName":"g","LogStreamName":"s"},"RequestConfiguration":{"ContentEncoding":"GZIP","CommonAttributes":[{"AttributeName":"a","AttributeValue":""},{"AttributeName":"b","AttributeValue":"v"}]},
 		"ProcessingConfiguration":{"Enabled":true,"Processors":[{"Type":"Lambda","Parameters":[{"ParameterName":"LambdaArn","ParameterValue":"arn:aws:lambda:us-east-1:000000000000:function:f"}]}]},
 		"RoleARN":"` + role + `","RetryOptions":{"DurationInSeconds":7200},"S3BackupMode":"AllData","S3Configuration":{` + arns + `,"Prefix":"b/","CompressionFormat":"GZIP"},
@@ -138,26 +138,36 @@ func TestDecodeCreate(t *testing.T) {
 		{"an expression", creation("s", `,"Prefix":"y=!{timestamp:yyyy}/","ErrorOutputPrefix":"/e//"`), s3(with(basicS3(), func(d *S3Destination) {
 			d.Prefix, d.ErrorOutputPrefix = "y=!{timestamp:yyyy}/", "/e//"
 		}))},
-		{"a processor with less, and one with more", creation("s", `,"ProcessingConfiguration":{"Processors":[{"Type":"RecordDeAggregation"},{"Type":"Lambda","Parameters":[
+		{
+			"a processor with less, and one with more", creation("s", `,"ProcessingConfiguration":{"Processors":[{"Type":"RecordDeAggregation"},{"Type":"Lambda","Parameters":[
 			{"ParameterName":"SubRecordType","ParameterValue":"x"},{"ParameterName":"NumberOfRetries","ParameterValue":"0"},{"ParameterName":"RoleArn","ParameterValue":"other"},{"ParameterName":"LambdaArn","ParameterValue":"l"}]}]}`),
 			s3(with(basicS3(), func(d *S3Destination) {
 				d.Processing = &Processing{false, []Processor{{"RecordDeAggregation", nil}, {"Lambda", []Parameter{
 					{"LambdaArn", "l"}, {"NumberOfRetries", "0"}, {"RoleArn", "other"}, {"BufferSizeInMBs", "1"}, {"BufferIntervalInSeconds", "60"}, {"SubRecordType", "x"},
 				}}}}
-			}))},
-		{"an endpoint", `{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":{"EndpointConfiguration":{"Url":"https://example.com/in"},"S3Configuration":{` + arns + `}}}`,
-			CreateDeliveryStreamInput{DeliveryStreamName: "s", Destination: Destination{HTTP: basicHTTP()}}},
-		{"an endpoint with everything", `{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":` + fullHTTP + `}`,
-			CreateDeliveryStreamInput{DeliveryStreamName: "s", Destination: Destination{HTTP: fullHTTPDestination()}}},
-		{"an endpoint without a role", `{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":{"EndpointConfiguration":{"Url":"https://example.com/in"},"RequestConfiguration":{"CommonAttributes":[]},"S3Configuration":{` + arns + `},
+			})),
+		},
+		{
+			"an endpoint", `{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":{"EndpointConfiguration":{"Url":"https://example.com/in"},"S3Configuration":{` + arns + `}}}`,
+			CreateDeliveryStreamInput{DeliveryStreamName: "s", Destination: Destination{HTTP: basicHTTP()}},
+		},
+		{
+			"an endpoint with everything", `{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":` + fullHTTPJSON + `}`,
+			CreateDeliveryStreamInput{DeliveryStreamName: "s", Destination: Destination{HTTP: fullHTTPDestination()}},
+		},
+		{
+			"an endpoint without a role", `{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":{"EndpointConfiguration":{"Url":"https://example.com/in"},"RequestConfiguration":{"CommonAttributes":[]},"S3Configuration":{` + arns + `},
 			"ProcessingConfiguration":{"Processors":[{"Type":"Lambda","Parameters":[{"ParameterName":"LambdaArn","ParameterValue":"l"}]}]}}}`,
 			CreateDeliveryStreamInput{DeliveryStreamName: "s", Destination: Destination{HTTP: with(basicHTTP(), func(d *HTTPDestination) {
 				d.Processing = &Processing{false, []Processor{{"Lambda", []Parameter{{"LambdaArn", "l"}, {"NumberOfRetries", "3"}, {"BufferSizeInMBs", "1"}, {"BufferIntervalInSeconds", "60"}}}}}
-			})}}},
-		{"what is beside the destination", `{"DeliveryStreamName":"s","DeliveryStreamType":"DirectPut","DirectPutSourceConfiguration":{"ThroughputHintInMBs":100},
+			})}},
+		},
+		{
+			"what is beside the destination", `{"DeliveryStreamName":"s","DeliveryStreamType":"DirectPut","DirectPutSourceConfiguration":{"ThroughputHintInMBs":100},
 			"DeliveryStreamEncryptionConfigurationInput":{"KeyType":"CUSTOMER_MANAGED_CMK","KeyARN":"arn:aws:kms:us-east-1:000000000000:key/k"},
 			"Tags":[{"Key":"a","Value":"1"},{"Key":"b"},{"Key":"a","Value":"2 ü/=+-@%:"}],"S3DestinationConfiguration":{` + arns + `}}`,
-			CreateDeliveryStreamInput{"s", Destination{S3: basicS3()}, &Encryption{KeyType: "CUSTOMER_MANAGED_CMK", KeyARN: "arn:aws:kms:us-east-1:000000000000:key/k"}, []Tag{{"b", ""}, {"a", "2 ü/=+-@%:"}}, 100}},
+			CreateDeliveryStreamInput{"s", Destination{S3: basicS3()}, &Encryption{KeyType: "CUSTOMER_MANAGED_CMK", KeyARN: "arn:aws:kms:us-east-1:000000000000:key/k"}, []Tag{{"b", ""}, {"a", "2 ü/=+-@%:"}}, 100},
+		},
 	} {
 		got, err := (&server{}).decodeCreate([]byte(tt.body))
 		if diff := gocmp.Diff(&tt.want, got); err != nil || diff != "" {
@@ -277,23 +287,31 @@ func TestCreateRefusals(t *testing.T) {
 		{processing(true, `{"Type":"Lambda","Parameters":[`+arn+`,`+parameter("BufferIntervalInSeconds", "70")+`]}`), argument + "Both BufferSizeInMBs and BufferIntervalInSeconds are required to configure buffering for lambda processor."},
 
 		// Conversion, in the order that AWS was seen to check in.
-		{converting("", `{`+schema+`,`+in+`,"OutputFormatConfiguration":{"Serializer":{"ParquetSerDe":{"MaxPaddingBytes":-1,"BlockSizeBytes":1,"PageSizeBytes":1,"Compression":"x","WriterVersion":"v"}}}}`),
+		{
+			converting("", `{`+schema+`,`+in+`,"OutputFormatConfiguration":{"Serializer":{"ParquetSerDe":{"MaxPaddingBytes":-1,"BlockSizeBytes":1,"PageSizeBytes":1,"Compression":"x","WriterVersion":"v"}}}}`),
 			"ValidationException: 5 validation errors detected: Value '-1' at " + serde + "parquetSerDe.maxPaddingBytes'" + must + "have value greater than or equal to 0; Value '1' at " + serde + "parquetSerDe.blockSizeBytes'" + must + "have value greater than or equal to 67108864; " +
-				"Value '1' at " + serde + "parquetSerDe.pageSizeBytes'" + must + "have value greater than or equal to 65536; Value 'x' at " + serde + "parquetSerDe.compression'" + must + "satisfy enum value set: [SNAPPY, GZIP, UNCOMPRESSED]; Value 'v' at " + serde + "parquetSerDe.writerVersion'" + must + "satisfy enum value set: [V1, V2]"},
-		{converting("", `{"OutputFormatConfiguration":{"Serializer":{"OrcSerDe":{"DictionaryKeyThreshold":1.5,"BlockSizeBytes":1,"RowIndexStride":999,"PaddingTolerance":-0.5,"StripeSizeBytes":1,"Compression":"x","FormatVersion":"v","BloomFilterColumns":["a b"]}}}}`),
+				"Value '1' at " + serde + "parquetSerDe.pageSizeBytes'" + must + "have value greater than or equal to 65536; Value 'x' at " + serde + "parquetSerDe.compression'" + must + "satisfy enum value set: [SNAPPY, GZIP, UNCOMPRESSED]; Value 'v' at " + serde + "parquetSerDe.writerVersion'" + must + "satisfy enum value set: [V1, V2]",
+		},
+		{
+			converting("", `{"OutputFormatConfiguration":{"Serializer":{"OrcSerDe":{"DictionaryKeyThreshold":1.5,"BlockSizeBytes":1,"RowIndexStride":999,"PaddingTolerance":-0.5,"StripeSizeBytes":1,"Compression":"x","FormatVersion":"v","BloomFilterColumns":["a b"]}}}}`),
 			"ValidationException: 8 validation errors detected: Value '1.5' at " + serde + "orcSerDe.dictionaryKeyThreshold'" + must + "have value less than or equal to 1; Value '1' at " + serde + "orcSerDe.blockSizeBytes'" + must + "have value greater than or equal to 67108864; " +
 				"Value '999' at " + serde + "orcSerDe.rowIndexStride'" + must + "have value greater than or equal to 1000; Value '-0.5' at " + serde + "orcSerDe.paddingTolerance'" + must + "have value greater than or equal to 0; " +
 				"Value '1' at " + serde + "orcSerDe.stripeSizeBytes'" + must + "have value greater than or equal to 8388608; Value 'x' at " + serde + "orcSerDe.compression'" + must + "satisfy enum value set: [ZLIB, SNAPPY, NONE]; " +
 				"Value 'v' at " + serde + "orcSerDe.formatVersion'" + must + "satisfy enum value set: [V0_11, V0_12]; Value '[a b]' at " + serde + "orcSerDe.bloomFilterColumns'" + must +
-				`satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^\S+$]`},
-		{converting("", `{"InputFormatConfiguration":{"Deserializer":{"OpenXJsonSerDe":{"ColumnToJsonKeyMappings":{"a b":" "}}}}}`),
+				`satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^\S+$]`,
+		},
+		{
+			converting("", `{"InputFormatConfiguration":{"Deserializer":{"OpenXJsonSerDe":{"ColumnToJsonKeyMappings":{"a b":" "}}}}}`),
 			"ValidationException: 2 validation errors detected: Value '{a b= }' at " + extended + "dataFormatConversionConfiguration.inputFormatConfiguration.deserializer.openXJsonSerDe.columnToJsonKeyMappings' failed to satisfy constraint: " +
 				`Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^\S+$]; Value '{a b= }' at ` +
 				extended + "dataFormatConversionConfiguration.inputFormatConfiguration.deserializer.openXJsonSerDe.columnToJsonKeyMappings' failed to satisfy constraint: " +
-				`Map value must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^(?!\s*$).+]`},
+				`Map value must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^(?!\s*$).+]`,
+		},
 		{converting("", `{"SchemaConfiguration":{"TableName":"a b"}}`), at + "'a b' at " + extended + "dataFormatConversionConfiguration.schemaConfiguration.tableName'" + must + `satisfy regular expression pattern: ^\S+$`},
-		{converting(`,"CompressionFormat":"GZIP","BufferingHints":{"SizeInMBs":5,"IntervalInSeconds":300}`, `{"Enabled":true}`),
-			argument + "The S3 destination's compression format must be set to UNCOMPRESSED when data format conversion is enabled. To enable compression within the converted output format, set the appropriate serialization option in the output format configuration."},
+		{
+			converting(`,"CompressionFormat":"GZIP","BufferingHints":{"SizeInMBs":5,"IntervalInSeconds":300}`, `{"Enabled":true}`),
+			argument + "The S3 destination's compression format must be set to UNCOMPRESSED when data format conversion is enabled. To enable compression within the converted output format, set the appropriate serialization option in the output format configuration.",
+		},
 		{converting(`,"BufferingHints":{"SizeInMBs":63,"IntervalInSeconds":300}`, `{}`), argument + "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."},
 		{converting("", `{}`), argument + "InputFormatConfiguration must not be null"},
 		{converting("", `{"InputFormatConfiguration":{}}`), argument + "OutputFormatConfiguration must not be null"},
@@ -416,7 +434,7 @@ func FuzzDecodeCreate(f *testing.F) {
 	f.Add([]byte(creation("s", `,"Prefix":"a/","BufferingHints":{"SizeInMBs":1,"IntervalInSeconds":0},"CompressionFormat":"GZIP"`)))
 	f.Add([]byte(`{"DeliveryStreamName":"s","S3DestinationConfiguration":{},"Tags":[],"":0}`))
 	f.Add([]byte(`{"DeliveryStreamName":"s","Tags":[{"Key":"k"},null],"DeliveryStreamEncryptionConfigurationInput":{"KeyType":"AWS_OWNED_CMK"},"ExtendedS3DestinationConfiguration":` + fullExtended + `}`))
-	f.Add([]byte(`{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":` + fullHTTP + `}`))
+	f.Add([]byte(`{"DeliveryStreamName":"s","HttpEndpointDestinationConfiguration":` + fullHTTPJSON + `}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		in, err := (&server{}).decodeCreate(body)
 		if err != nil {
