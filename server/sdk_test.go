@@ -121,7 +121,9 @@ func TestSDK(t *testing.T) {
 	}
 
 	plain := parse[types.S3DestinationConfiguration](t, `{`+arns+`,"Prefix":"p/","CompressionFormat":"HADOOP_SNAPPY"}`)
+	//lint:ignore SA1019 what is deprecated is still taken
 	same(plain, create(&firehose.CreateDeliveryStreamInput{DeliveryStreamName: aws.String("plain"), S3DestinationConfiguration: plain}).S3DestinationDescription)
+	//lint:ignore SA1019 the same
 	update("plain", &firehose.UpdateDestinationInput{S3DestinationUpdate: parse[types.S3DestinationUpdate](t, `{"Prefix":"q/"}`)})
 
 	c := parse[types.HttpEndpointDestinationConfiguration](t, fullHTTPJSON)

@@ -3,6 +3,9 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,6 +199,59 @@ func TestUpdateRefusals(t *testing.T) {
 		if got := fmt.Sprint(err); !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.body, got, tt.want)
 		}
+	}
+}
+
+// fragments are members of updates, of which TestRandomUpdates makes its own.
+var fragments = map[string][]string{
+	"ExtendedS3DestinationUpdate": {
+		arns, `"Prefix":"p/"`, `"ErrorOutputPrefix":""`, `"CompressionFormat":"GZIP"`, `"CompressionFormat":"UNCOMPRESSED"`, `"BufferingHints":{"SizeInMBs":64,"IntervalInSeconds":0}`,
+		`"BufferingHints":{"SizeInMBs":1,"IntervalInSeconds":60}`, `"EncryptionConfiguration":{"NoEncryptionConfig":"NoEncryption"}`, `"CloudWatchLoggingOptions":{"Enabled":true}`, `"CloudWatchLoggingOptions":{"LogGroupName":"g","LogStreamName":"s"}`,
+		`"ProcessingConfiguration":{}`, `"ProcessingConfiguration":{"Enabled":false}`, `"ProcessingConfiguration":{"Processors":[` + lambda + `]}`, `"ProcessingConfiguration":{"Enabled":true,"Processors":[{"Type":"AppendDelimiterToRecord"}]}`,
+		`"S3BackupMode":"Enabled"`, `"S3BackupMode":"Disabled"`, `"S3BackupUpdate":{` + arns + `}`, `"S3BackupUpdate":{"Prefix":"b/"}`, `"S3BackupUpdate":{"CloudWatchLoggingOptions":{"LogGroupName":"g"}}`,
+		`"DataFormatConversionConfiguration":` + conversion, `"DataFormatConversionConfiguration":{"Enabled":false}`, `"DataFormatConversionConfiguration":{"Enabled":true,"SchemaConfiguration":{"TableName":"u"}}`,
+		`"DataFormatConversionConfiguration":{"OutputFormatConfiguration":{"Serializer":{"OrcSerDe":{"BloomFilterColumns":[]}}}}`, `"DynamicPartitioningConfiguration":{"RetryOptions":{"DurationInSeconds":9}}`, `"FileExtension":""`, `"CustomTimeZone":"UTC"`,
+	},
+	"S3DestinationUpdate": {arns, `"Prefix":"q/"`, `"CompressionFormat":"ZIP"`},
+	"HttpEndpointDestinationUpdate": {
+		`"EndpointConfiguration":{"Url":"https://new"}`, `"EndpointConfiguration":{"Url":"https://h","Name":"m","AccessKey":""}`, `"RequestConfiguration":{}`, `"RequestConfiguration":{"ContentEncoding":"NONE","CommonAttributes":[]}`,
+		`"RequestConfiguration":{"CommonAttributes":[{"AttributeName":"a","AttributeValue":"1"}]}`, `"RoleARN":"` + role + `"`, `"RetryOptions":{"DurationInSeconds":0}`, `"S3BackupMode":"AllData"`, `"S3Update":{` + arns + `}`, `"S3Update":{"Prefix":"b/"}`,
+		`"SecretsManagerConfiguration":{"Enabled":false}`, `"ProcessingConfiguration":{"Processors":[` + lambda + `]}`, `"CloudWatchLoggingOptions":{"Enabled":true,"LogGroupName":"g","LogStreamName":"s"}`, `"BufferingHints":{"SizeInMBs":64,"IntervalInSeconds":900}`,
+	},
+}
+
+// A destination that goes through random updates keeps its promises, whatever was
+// refused on the way.
+func TestRandomUpdates(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	kinds := slices.Sorted(maps.Keys(fragments))
+	applied := 0
+	for _, d := range []Destination{{S3: basicS3()}, {S3: fullS3Destination()}, {HTTP: basicHTTP()}, {HTTP: fullHTTPDestination()}} {
+		partitioned := d.partitioned()
+		for range 250 {
+			kind := kinds[random.IntN(len(kinds))]
+			var members []string
+			for _, i := range random.Perm(len(fragments[kind]))[:1+random.IntN(3)] {
+				members = append(members, fragments[kind][i])
+			}
+			body := updating(`"` + kind + `":{` + strings.Join(members, ",") + `}`)
+			next, err := apply(t, body, d)
+			if err != nil {
+				continue
+			}
+			applied++
+			checkDestination(t, next)
+			if was := d.S3; was != nil && next.S3 != nil && was.BackupMode == "Enabled" && next.S3.BackupMode != "Enabled" || next.partitioned() != partitioned {
+				t.Errorf("%s gives up a backup or partitioning", body)
+			}
+			if d = next; t.Failed() {
+				t.Fatalf("after %s, seed %d", body, seed)
+			}
+		}
+	}
+	if applied < 50 {
+		t.Errorf("only %d updates were not refused, seed %d", applied, seed)
 	}
 }
 
