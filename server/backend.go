@@ -48,6 +48,9 @@ type Backend interface {
 // answer, by a TCP reset where there is TCP.
 var ErrReset = awsapi.ErrReset
 
+// The shapes below are those of the API's operations, checked, and with the
+// defaults of what was not sent.
+
 type CreateDeliveryStreamInput struct {
 	DeliveryStreamName string
 	Destination        Destination // with every default filled in
@@ -123,9 +126,10 @@ type ListDeliveryStreamsOutput struct {
 	HasMore bool
 }
 
+// UpdateDestinationInput is an update, which the server alone can read.
 type UpdateDestinationInput struct {
 	DeliveryStreamName string
-	CurrentVersionID   string
+	CurrentVersionID   string // digits
 	DestinationID      string
 	// Apply returns what the update makes of a destination: one of the same type
 	// is merged member by member, of another type nothing is kept (API reference).
