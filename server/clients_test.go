@@ -58,6 +58,27 @@ out['batch'] = f.put_record_batch(DeliveryStreamName='b', Records=[{'Data': b'tw
 out['list'] = f.list_delivery_streams()['DeliveryStreamNames']
 d = f.describe_delivery_stream(DeliveryStreamName='b')['DeliveryStreamDescription']
 out['created'], out['hints'] = d['CreateTimestamp'].timestamp(), d['Destinations'][0]['ExtendedS3DestinationDescription']['BufferingHints']
+s3 = {'RoleARN': 'arn:aws:iam::000000000000:role/r', 'BucketARN': 'arn:aws:s3:::b'}
+f.update_destination(DeliveryStreamName='b', CurrentDeliveryStreamVersionId='1', DestinationId=d['Destinations'][0]['DestinationId'], ExtendedS3DestinationUpdate={
+    'Prefix': 'p/', 'ProcessingConfiguration': {'Enabled': True, 'Processors': [{'Type': 'Lambda', 'Parameters': [
+        {'ParameterName': 'LambdaArn', 'ParameterValue': 'arn:aws:lambda:us-west-2:000000000000:function:f'}]}]}})
+d = f.describe_delivery_stream(DeliveryStreamName='b')['DeliveryStreamDescription']
+x = d['Destinations'][0]['ExtendedS3DestinationDescription']
+out['updated'] = [x['Prefix'], x['CompressionFormat'], [p['ParameterValue'] for p in x['ProcessingConfiguration']['Processors'][0]['Parameters']], d['LastUpdateTimestamp'].timestamp()]
+out['stale'] = failure(f.update_destination, DeliveryStreamName='b', CurrentDeliveryStreamVersionId='1', DestinationId='destinationId-000000000001', S3DestinationUpdate=s3)
+f.tag_delivery_stream(DeliveryStreamName='b', Tags=[{'Key': 'k', 'Value': 'v'}, {'Key': 'l'}])
+f.untag_delivery_stream(DeliveryStreamName='b', TagKeys=['l'])
+t = f.list_tags_for_delivery_stream(DeliveryStreamName='b')
+out['tags'] = [t['Tags'], t['HasMoreTags']]
+f.start_delivery_stream_encryption(DeliveryStreamName='b')
+out['started'] = f.describe_delivery_stream(DeliveryStreamName='b')['DeliveryStreamDescription']['DeliveryStreamEncryptionConfiguration']
+f.stop_delivery_stream_encryption(DeliveryStreamName='b')
+out['stopped'] = f.describe_delivery_stream(DeliveryStreamName='b')['DeliveryStreamDescription']['DeliveryStreamEncryptionConfiguration']
+f.create_delivery_stream(DeliveryStreamName='h', HttpEndpointDestinationConfiguration={
+    'EndpointConfiguration': {'Url': 'https://example.com', 'AccessKey': 'geheim'}, 'S3Configuration': s3})
+x = f.describe_delivery_stream(DeliveryStreamName='h')['DeliveryStreamDescription']['Destinations'][0]['HttpEndpointDestinationDescription']
+out['endpoint'] = [x['EndpointConfiguration'], x['S3BackupMode'], x['S3DestinationDescription']['BucketARN']]
+out['deleted'] = [f.delete_delivery_stream(DeliveryStreamName='h')['ResponseMetadata']['HTTPStatusCode'], f.list_delivery_streams(Limit=1)['DeliveryStreamNames']]
 out['unknown'] = failure(f.put_record, DeliveryStreamName='nope', Record={'Data': b'x'})
 out['wrong key'] = failure(client('firehose', key='AKIDNOBODY').list_delivery_streams)
 out['wrong secret'] = failure(client('firehose', secret='x').list_delivery_streams)
@@ -89,12 +110,21 @@ func TestBoto3(t *testing.T) {
 	}
 	type list = []any
 	want := map[string]any{
-		"arn":          "arn:aws:firehose:us-west-2:000000000000:deliverystream/b",
-		"put":          "id1",
-		"batch":        0.0,
-		"list":         list{"b"},
-		"created":      1700000000.25,
-		"hints":        map[string]any{"SizeInMBs": 5.0, "IntervalInSeconds": 300.0},
+		"arn":     "arn:aws:firehose:us-west-2:000000000000:deliverystream/b",
+		"put":     "id1",
+		"batch":   0.0,
+		"list":    list{"b"},
+		"created": 1700000000.25,
+		"hints":   map[string]any{"SizeInMBs": 5.0, "IntervalInSeconds": 300.0},
+		"updated": list{"p/", "UNCOMPRESSED", list{
+			"arn:aws:lambda:us-west-2:000000000000:function:f", "3", "arn:aws:iam::000000000000:role/r", "1", "60",
+		}, 1700000060.25},
+		"stale":        list{400.0, "ConcurrentModificationException", "ConcurrentModificationException"},
+		"tags":         list{list{map[string]any{"Key": "k", "Value": "v"}}, false},
+		"started":      map[string]any{"Status": "ENABLING", "KeyType": "AWS_OWNED_CMK"},
+		"stopped":      map[string]any{"Status": "DISABLING"},
+		"endpoint":     list{map[string]any{"Url": "https://example.com"}, "FailedDataOnly", "arn:aws:s3:::b"},
+		"deleted":      list{200.0, list{"b"}},
 		"unknown":      list{400.0, "ResourceNotFoundException", "ResourceNotFoundException"},
 		"wrong key":    list{400.0, "UnrecognizedClientException", "ClientError"},
 		"wrong secret": list{400.0, "InvalidSignatureException", "ClientError"},

@@ -9,7 +9,7 @@ import "context"
 // could give up.
 
 func (s *server) deleteDeliveryStream(ctx context.Context, c Caller, body []byte) (any, error) {
-	in, o := newInput(body)
+	in, o := s.newInput(body, "")
 	input := &DeleteDeliveryStreamInput{
 		DeliveryStreamName: o.streamName(),
 		AllowForceDelete:   deref(o.flag("AllowForceDelete"), false),
@@ -17,8 +17,5 @@ func (s *server) deleteDeliveryStream(ctx context.Context, c Caller, body []byte
 	if err := in.err(); err != nil {
 		return nil, err
 	}
-	if err := s.Backend.DeleteDeliveryStream(ctx, c, input); err != nil {
-		return nil, err
-	}
-	return []byte("{}"), nil
+	return empty, s.Backend.DeleteDeliveryStream(ctx, c, input)
 }

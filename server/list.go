@@ -10,7 +10,7 @@ import "context"
 // Left out: nothing.
 
 func (s *server) listDeliveryStreams(ctx context.Context, c Caller, body []byte) (any, error) {
-	in, o := newInput(body)
+	in, o := s.newInput(body, "")
 	input := &ListDeliveryStreamsInput{
 		Limit: deref(o.between("Limit", 1, 10_000), 10),
 		Type:  deref(o.streamType(), ""),

@@ -11,7 +11,7 @@ import (
 //
 // Kept: the constraints and their messages; data of 0 to 1,024,000 bytes;
 // strict base64; Encrypted is always sent.
-// Left out: KMS and source errors, since streams have neither.
+// Left out: KMS errors, since nobody looks at the key of an encrypted stream.
 
 func (s *server) putRecord(ctx context.Context, c *awsapi.Call) (any, error) {
 	in, err := wire.DecodePutRecord(c.Body)

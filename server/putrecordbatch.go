@@ -12,7 +12,7 @@ import (
 // Kept: the constraints and their messages, in the service's order: 1 to 500
 // records, each of 0 to 1,024,000 bytes, 4,194,304 together; a call is refused
 // whole or answered 200 with every record's own fate, even if all were refused.
-// Left out: KMS and source errors, since streams have neither.
+// Left out: KMS errors, since nobody looks at the key of an encrypted stream.
 
 func (s *server) putRecordBatch(ctx context.Context, c *awsapi.Call) (any, error) {
 	in, err := wire.DecodePutRecordBatch(c.Body)

@@ -16,6 +16,9 @@ import (
 type Config struct {
 	// Backend does what the calls ask for. Required.
 	Backend Backend
+	// AllowHTTP, which AWS does not have, lets the URL of an HTTP endpoint begin
+	// with http.
+	AllowHTTP bool
 	// Credentials holds the secret access key of every access key id that may
 	// call. With none of them, and without NoAuth, every call is refused.
 	Credentials map[string]string
@@ -37,14 +40,18 @@ type Config struct {
 // http.Server's.
 func New(cfg Config) http.Handler {
 	return awsapi.New(awsapi.Config{
-		Services: []*awsapi.Service{Service(cfg.Backend)}, Credentials: cfg.Credentials,
+		Services: []*awsapi.Service{cfg.Service()}, Credentials: cfg.Credentials,
 		NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
 }
 
-// Service is the API, for a handler that has others beside it.
-func Service(b Backend) *awsapi.Service {
-	s := &server{b}
+// Service is the API over b, for a handler that has others beside it.
+func Service(b Backend) *awsapi.Service { return Config{Backend: b}.Service() }
+
+// Service is the API, for a handler that has others beside it. Of cfg it heeds
+// Backend and AllowHTTP.
+func (cfg Config) Service() *awsapi.Service {
+	s := &server{cfg.Backend, cfg.AllowHTTP}
 	return &awsapi.Service{
 		Name: "Firehose", Signing: wire.SigningName, Target: wire.TargetPrefix, JSON: wire.ContentType,
 		Operations: map[string]awsapi.Operation{
@@ -52,22 +59,28 @@ func Service(b Backend) *awsapi.Service {
 			"DeleteDeliveryStream":          control(s.deleteDeliveryStream),
 			"DescribeDeliveryStream":        control(s.describeDeliveryStream),
 			"ListDeliveryStreams":           control(s.listDeliveryStreams),
-			"ListTagsForDeliveryStream":     nil,
+			"ListTagsForDeliveryStream":     control(s.listTagsForDeliveryStream),
 			"PutRecord":                     s.putRecord,
 			"PutRecordBatch":                s.putRecordBatch,
-			"StartDeliveryStreamEncryption": nil,
-			"StopDeliveryStreamEncryption":  nil,
-			"TagDeliveryStream":             nil,
-			"UntagDeliveryStream":           nil,
-			"UpdateDestination":             nil,
+			"StartDeliveryStreamEncryption": control(s.startDeliveryStreamEncryption),
+			"StopDeliveryStreamEncryption":  control(s.stopDeliveryStreamEncryption),
+			"TagDeliveryStream":             control(s.tagDeliveryStream),
+			"UntagDeliveryStream":           control(s.untagDeliveryStream),
+			"UpdateDestination":             control(s.updateDestination),
 		},
 	}
 }
 
-type server struct{ Backend Backend }
+type server struct {
+	Backend   Backend
+	allowHTTP bool
+}
 
 // control is an operation on the control side: its input is read member by member,
 // so that what is not supported can be refused by name.
 func control(op func(context.Context, Caller, []byte) (any, error)) awsapi.Operation {
 	return func(ctx context.Context, c *awsapi.Call) (any, error) { return op(ctx, c.Caller, c.Body) }
 }
+
+// empty is the answer of operations that have nothing to tell.
+var empty = []byte("{}")

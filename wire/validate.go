@@ -10,10 +10,21 @@ import (
 type Violations struct{ list []string }
 
 // Add notes that value, found at path (lower camel case, list members counted
-// from 1: records.3.member.data), breaks a constraint, such as "length less
-// than or equal to 500". Format value as AWS prints it, in quotes or null.
-func (v *Violations) Add(value, path, constraint string) {
-	v.list = append(v.list, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: Member must %s", value, path, constraint))
+// from 1: records.3.member.data), breaks a constraint, such as "have length less
+// than or equal to 500". Format value as AWS prints it, in quotes or null; an
+// empty one is left out of the message, which is for what is secret.
+func (v *Violations) Add(value, path, constraint string) { v.add(value, path, "Member", constraint) }
+
+// AddMap is Add for a map, whose keys or value (part) break the constraint.
+func (v *Violations) AddMap(value, path, part, constraint string) {
+	v.add(value, path, "Map "+part, constraint)
+}
+
+func (v *Violations) add(value, path, what, constraint string) {
+	if value != "" {
+		value += " "
+	}
+	v.list = append(v.list, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: %s must %s", value, path, what, constraint))
 }
 
 // Required notes a member that is not there.
