@@ -86,7 +86,7 @@ func TestExamples(t *testing.T) {
 			stream := cmp.Or(test.to, test.name)
 			_, err = backend.CreateDeliveryStream(t.Context(), server.Caller{Account: "000000000000", Region: "us-east-1"}, &server.CreateDeliveryStreamInput{
 				DeliveryStreamName: stream,
-				Destination:        server.S3Destination{BucketARN: "arn:aws:s3:::b", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"},
+				Destination:        server.Destination{S3: &server.S3Destination{BucketARN: "arn:aws:s3:::b", SizeInMBs: 5, IntervalInSeconds: 300, CompressionFormat: "UNCOMPRESSED"}},
 			})
 			if err != nil {
 				t.Fatal(err)
