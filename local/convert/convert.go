@@ -79,7 +79,7 @@ type Serializer struct {
 
 // ParquetSerDe is how Parquet is written. Zero values are AWS's defaults.
 type ParquetSerDe struct {
-	BlockSizeBytes int    // of a row group before compression: default 256 MiB, at least 64 MiB
+	BlockSizeBytes int    // of the records that make a row group: default 256 MiB, at least 64 MiB
 	PageSizeBytes  int    // before compression: default 1 MiB, at least 64 KiB
 	Compression    string // UNCOMPRESSED, GZIP or SNAPPY, which is the default
 	// EnableDictionaryCompression writes values that repeat once for a row group.
@@ -94,7 +94,7 @@ type Converter struct {
 	rules     rules
 	schema    *parquet.Schema
 	options   []parquet.WriterOption
-	blockSize int64
+	blockSize int
 }
 
 // Failed is a record that could not be converted.
@@ -121,7 +121,7 @@ func New(cfg Config) (*Converter, error) {
 	}
 	place(row, 0, 0, 0)
 	rules.link(row)
-	c.row, c.rules, c.blockSize = row, rules, int64(out.BlockSizeBytes)
+	c.row, c.rules, c.blockSize = row, rules, out.BlockSizeBytes
 	c.schema = out.schema(row)
 	c.options = out.options(c.schema)
 	return c, nil
@@ -169,13 +169,13 @@ const (
 // objects is not). Each is a row; when one fails, all of the record does, as it is
 // the record that goes to the error output. UNVERIFIED: that AWS writes no row of it.
 //
-// Beside the file it holds the pages of one row group, compressed. Records are only
-// read, and nothing keeps their bytes.
+// Beside the file it holds the pages of one row group, compressed, and for each column
+// a page that is being filled. Records are only read, and nothing keeps their bytes.
 func (c *Converter) Convert(records [][]byte) (body [][]byte, failed []Failed, err error) {
 	var out chunks
 	s := shredder{rules: &c.rules, columns: make([][]parquet.Value, c.row.end), marks: make([]int, c.row.end)}
 	w := parquet.NewWriter(&out, c.options...)
-	rows, batched, start := 0, 0, int64(0)
+	rows, batched, group := 0, 0, 0
 	for i, record := range records {
 		n, err := s.record(c.row, record)
 		if err != nil {
@@ -190,15 +190,15 @@ func (c *Converter) Convert(records [][]byte) (body [][]byte, failed []Failed, e
 		if batched += len(record); s.rows < batchRows && batched < batchBytes {
 			continue
 		}
-		batched = 0
+		group, batched = group+batched, 0
 		if err := s.flush(w); err != nil {
 			return nil, nil, fmt.Errorf("write parquet: %w", err)
 		}
-		if w.Size()-start >= c.blockSize {
+		if group >= c.blockSize {
+			group = 0
 			if err := w.Flush(); err != nil {
 				return nil, nil, fmt.Errorf("write parquet: %w", err)
 			}
-			start = w.Size()
 		}
 	}
 	if rows == 0 {

@@ -10,36 +10,37 @@ import (
 
 // scalar reads the i-th node of d, which is not null, as a t, which holds no others.
 func (r *rules) scalar(t *hiveType, d *document, i int) (parquet.Value, error) {
-	if r.hive {
-		return r.hiveScalar(t, &d.nodes[i])
+	n := &d.nodes[i]
+	switch {
+	case r.hive:
+		return r.hiveScalar(t, n)
+	case t.isText() && n.kind >= jsonArray:
+		// AWS was seen to write JSON without white space, its names in lower case.
+		from := len(d.scratch)
+		d.scratch = d.appendJSON(d.scratch, i, r.key)
+		return t.textValue(d.scratch[from:len(d.scratch):len(d.scratch)]), nil
 	}
-	return r.openXScalar(t, d, i)
+	return t.openXScalar(n)
+}
+
+func (t *hiveType) isText() bool {
+	return t.kind == kindString || t.kind == kindChar || t.kind == kindVarchar
 }
 
 // openXScalar follows the SerDe's object inspectors. AWS was seen to read numbers
-// from strings, to write numbers into strings as they stand in the record, and objects
-// and arrays as JSON without white space, its names in lower case.
-func (r *rules) openXScalar(t *hiveType, d *document, i int) (parquet.Value, error) {
-	n := &d.nodes[i]
-	switch t.kind {
-	case kindString, kindChar, kindVarchar:
-		text := n.plain()
-		if n.kind >= jsonArray {
-			from := len(d.scratch)
-			d.scratch = d.appendJSON(d.scratch, i, r.key)
-			text = d.scratch[from:len(d.scratch):len(d.scratch)]
-		}
-		return t.textValue(text), nil
-	case kindBoolean:
-		switch n.kind {
-		case jsonFalse, jsonTrue:
-			return parquet.BooleanValue(n.kind == jsonTrue), nil
-		case jsonString: // Boolean.parseBoolean: all else is false
-			return parquet.BooleanValue(bytes.EqualFold(n.text, []byte("true"))), nil
-		}
-		return t.cannot(n) // a Java Long is no Boolean
-	}
-	if n.kind == jsonString || n.kind == jsonNumber && t.kind != kindDate && t.kind != kindBinary {
+// from strings, and to write numbers into strings. UNVERIFIED: that they stay as they
+// stand in the record there (1.50), as in the SerDe.
+func (t *hiveType) openXScalar(n *node) (parquet.Value, error) {
+	switch {
+	case t.isText() && n.kind < jsonArray:
+		return t.textValue(n.plain()), nil
+	case t.kind == kindBoolean && n.kind == jsonString: // Boolean.parseBoolean: all else is false
+		return parquet.BooleanValue(bytes.EqualFold(n.text, []byte("true"))), nil
+	case t.kind == kindBoolean && n.kind <= jsonTrue: // but a Java Long is no Boolean
+		return parquet.BooleanValue(n.kind == jsonTrue), nil
+	case t.kind == kindBoolean:
+		return t.cannot(n)
+	case n.kind == jsonString, n.kind == jsonNumber && t.kind != kindDate && t.kind != kindBinary:
 		return t.fromText(n.text, parseOpenXTime)
 	}
 	return t.cannot(n)
@@ -47,9 +48,8 @@ func (r *rules) openXScalar(t *hiveType, d *document, i int) (parquet.Value, err
 
 // mapKey reads a map's key, which JSON always has as a string. Hive's SerDe reads
 // numbers of it too, as OpenX's does.
-func (r *rules) mapKey(t *hiveType, key []byte) (parquet.Value, error) {
-	d := document{nodes: []node{{kind: jsonString, text: key, end: 1}}}
-	return r.openXScalar(t, &d, 0)
+func (t *hiveType) mapKey(key []byte) (parquet.Value, error) {
+	return t.openXScalar(&node{kind: jsonString, text: key})
 }
 
 // fromText reads what is neither text nor boolean of a number or a string.

@@ -50,14 +50,15 @@ func (o *ParquetSerDe) options(schema *parquet.Schema) []parquet.WriterOption {
 	if o.WriterVersion == "V2" {
 		version = 2
 	}
-	return []parquet.WriterOption{
+	return append(withoutBounds(schema),
 		schema,
 		parquet.CreatedBy("hydrant", "", ""),
+		parquet.DataPageStatistics(false), // the column index has them, shortened
 		parquet.Compression(compressions[o.Compression]),
 		parquet.DataPageVersion(version),
 		parquet.PageBufferSize(o.PageSizeBytes),
-		parquet.DictionaryMaxBytes(1 << 20), // parquet-mr's default
-	}
+		parquet.DictionaryMaxBytes(1<<20), // parquet-mr's default
+	)
 }
 
 // schema is the file's, as Hive's HiveSchemaConverter makes it: timestamps are INT96,
@@ -89,10 +90,7 @@ func (o *ParquetSerDe) node(t *hiveType) parquet.Node {
 
 func (o *ParquetSerDe) leaf(t *hiveType) parquet.Node {
 	node := leafNode(t)
-	if e := o.encoding(node.Type().Kind()); e != nil {
-		node = parquet.Encoded(node, e)
-	}
-	return node
+	return parquet.Encoded(node, o.encoding(node.Type().Kind()))
 }
 
 func leafNode(t *hiveType) parquet.Node {
@@ -112,26 +110,26 @@ func leafNode(t *hiveType) parquet.Node {
 	case kindDouble:
 		return parquet.Leaf(parquet.DoubleType)
 	case kindDecimal:
-		return parquet.Decimal(t.scale, t.length, parquet.FixedLenByteArrayType(decimalBytes(t.length)))
+		return parquet.Leaf(unboundedDecimal(t))
 	case kindBinary:
 		return parquet.Leaf(parquet.ByteArrayType)
 	case kindDate:
 		return parquet.Date()
 	case kindTimestamp:
-		return parquet.Leaf(parquet.Int96Type)
+		return parquet.Leaf(unboundedTimestamp())
 	}
 	return parquet.String()
 }
 
 // encoding is what parquet-mr, which Hive writes with, chooses for its writer versions
-// PARQUET_1_0 and _2_0 (DefaultV1ValuesWriterFactory and -V2-); nil is PLAIN.
-// UNVERIFIED for Firehose.
+// PARQUET_1_0 and _2_0 (DefaultV1ValuesWriterFactory and -V2-). UNVERIFIED for
+// Firehose.
 func (o *ParquetSerDe) encoding(k parquet.Kind) encoding.Encoding {
 	switch {
 	case o.EnableDictionaryCompression && k != parquet.Boolean:
 		return &parquet.RLEDictionary
 	case o.WriterVersion == "V1":
-		return nil
+		return &parquet.Plain
 	}
 	switch k {
 	case parquet.Boolean:
@@ -141,7 +139,7 @@ func (o *ParquetSerDe) encoding(k parquet.Kind) encoding.Encoding {
 	case parquet.ByteArray, parquet.FixedLenByteArray:
 		return &parquet.DeltaByteArray
 	}
-	return nil
+	return &parquet.Plain
 }
 
 // group is a parquet.Group that keeps the order of its fields, which that sorts by

@@ -141,16 +141,13 @@ func (s *shredder) entries(t *hiveType, i, rep int) error {
 		s.nulls(t, rep, t.def)
 		return nil
 	}
-	last := map[string]int{}
-	for j := i + 1; j < s.doc.nodes[i].end; j = s.doc.nodes[j].end {
-		last[string(s.key(s.doc.nodes[j].key))] = j
-	}
+	last := s.lastOfEachKey(i)
 	for j := i + 1; j < s.doc.nodes[i].end; j = s.doc.nodes[j].end {
 		key := s.key(s.doc.nodes[j].key)
-		if last[string(key)] != j {
-			continue // a Java map keeps the last value of a key
+		if last != nil && last[string(key)] != j {
+			continue
 		}
-		v, err := s.mapKey(t.key, key)
+		v, err := t.key.mapKey(key)
 		if err != nil {
 			return err
 		}
@@ -161,6 +158,18 @@ func (s *shredder) entries(t *hiveType, i, rep int) error {
 		rep = t.elem.rep
 	}
 	return nil
+}
+
+// lastOfEachKey tells which value of a key counts: the last, as in a Java map. nil is all.
+func (s *shredder) lastOfEachKey(i int) map[string]int {
+	if s.doc.nodes[i+1].end == s.doc.nodes[i].end {
+		return nil // there is one
+	}
+	last := map[string]int{}
+	for j := i + 1; j < s.doc.nodes[i].end; j = s.doc.nodes[j].end {
+		last[string(s.key(s.doc.nodes[j].key))] = j
+	}
+	return last
 }
 
 func (n *node) javaType() string {
