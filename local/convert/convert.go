@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
@@ -135,11 +136,10 @@ func rowType(columns []Column) (*hiveType, error) {
 	var errs []error
 	seen := map[string]bool{}
 	for i, column := range columns {
-		p := typeParser{text: "`" + column.Name + "`"}
-		name, err := p.name()
+		name := strings.ToLower(strings.TrimSpace(column.Name))
 		t, errType := parseType(column.Type)
 		switch {
-		case err != nil || name == "":
+		case name == "":
 			errs = append(errs, fmt.Errorf("column %d has no name", i+1))
 		case seen[name]:
 			errs = append(errs, fmt.Errorf("there are two columns %q", name))
@@ -174,7 +174,7 @@ const (
 func (c *Converter) Convert(records [][]byte) (body [][]byte, failed []Failed, err error) {
 	var out chunks
 	s := shredder{rules: &c.rules, columns: make([][]parquet.Value, c.row.end), marks: make([]int, c.row.end)}
-	w := parquet.NewWriter(&out, c.options...)
+	w := parquet.NewGenericWriter[any](&out, c.options...)
 	rows, batched, group := 0, 0, 0
 	for i, record := range records {
 		n, err := s.record(c.row, record)

@@ -34,13 +34,13 @@ func (o *ParquetSerDe) setDefaults() error {
 		errs = append(errs, fmt.Errorf("PageSizeBytes %d is less than 65536 (64 KiB)", o.PageSizeBytes))
 	}
 	if _, ok := compressions[o.Compression]; !ok {
-		errs = append(errs, fmt.Errorf("Compression %q is not one of UNCOMPRESSED, GZIP and SNAPPY", o.Compression))
+		errs = append(errs, fmt.Errorf("the Compression %q is not one of UNCOMPRESSED, GZIP and SNAPPY", o.Compression))
 	}
 	if o.MaxPaddingBytes < 0 {
 		errs = append(errs, fmt.Errorf("MaxPaddingBytes %d is less than 0", o.MaxPaddingBytes))
 	}
 	if o.WriterVersion != "V1" && o.WriterVersion != "V2" {
-		errs = append(errs, fmt.Errorf("WriterVersion %q is not one of V1 and V2", o.WriterVersion))
+		errs = append(errs, fmt.Errorf("the WriterVersion %q is not one of V1 and V2", o.WriterVersion))
 	}
 	return errors.Join(errs...)
 }

@@ -30,7 +30,7 @@ func (s *shredder) rewind() {
 }
 
 // flush hands all rows to w, which copies them, so the memory they point at is free.
-func (s *shredder) flush(w *parquet.Writer) error {
+func (s *shredder) flush(w *parquet.GenericWriter[any]) error {
 	if s.rows == 0 {
 		return nil
 	}
