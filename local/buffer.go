@@ -22,10 +22,10 @@ const (
 type kind int
 
 const (
-	process kind = iota // waits for the processors
-	main                // for the destination
-	backup              // for the S3 backup of what came in
-	failed              // for the error output
+	toProcess     kind = iota // for the processors
+	toDestination             // what came of them
+	toBackup                  // what came in
+	toErrors                  // lines about what failed
 	kinds
 )
 
@@ -69,8 +69,10 @@ type batch struct {
 	keys    partition
 
 	// Of who has the turn.
-	object *deliver.Object // made at the first attempt
-	plan   *plan           // that it was made by
+	converted bool
+	parts     [][]byte        // of the converted file
+	object    *deliver.Object // made at the first attempt
+	plan      *plan           // that it was made by
 }
 
 // partition is what dynamic partitioning has found for a batch's records.

@@ -53,8 +53,17 @@ func newFlow(s *stream, q *spool.Queue, p *plan) *flow {
 // record is a record in a buffer.
 type record struct {
 	data   []byte
+	raw    []byte // as it was put, if it was processed since
 	number uint64 // in the journal
 	at     time.Time
+}
+
+// original is the record as it was put.
+func (r *record) original() []byte {
+	if r.raw != nil {
+		return r.raw
+	}
+	return r.data
 }
 
 func weigh(r record) int64 { return int64(len(r.data) + recordOverhead) }
@@ -145,7 +154,7 @@ func taken(list []spool.Record) (records []record, ranges []spool.Range) {
 	for i := range list {
 		r := &list[i]
 		memory = append(memory, r.Data...)
-		records[i] = record{memory[len(memory)-len(r.Data) : len(memory) : len(memory)], r.Number, r.Time}
+		records[i] = record{data: memory[len(memory)-len(r.Data) : len(memory) : len(memory)], number: r.Number, at: r.Time}
 		if n := len(ranges); n > 0 && ranges[n-1].First+ranges[n-1].N == r.Number {
 			ranges[n-1].N++
 		} else {

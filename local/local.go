@@ -12,6 +12,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,8 +26,10 @@ import (
 	"github.com/hydrant-go/hydrant/internal/awsapi"
 	"github.com/hydrant-go/hydrant/internal/vfs"
 	"github.com/hydrant-go/hydrant/local/cloudwatch"
+	"github.com/hydrant-go/hydrant/local/convert"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/local/deliver/file"
+	"github.com/hydrant-go/hydrant/local/process"
 	"github.com/hydrant-go/hydrant/server"
 	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
@@ -67,6 +70,18 @@ type Config struct {
 	// MaxBuffered is how many bytes of records each stream takes from the journal
 	// into memory, each record counting 64 bytes on top. Default 256 MiB.
 	MaxBuffered int64
+	// Lambda says where functions are that transform records. Default: nowhere, and
+	// streams with one are refused.
+	Lambda process.LambdaConfig
+	// Tables has the columns of Glue tables, by DATABASE.TABLE, for format
+	// conversion. Streams with another table are refused.
+	Tables map[string][]convert.Column
+	// AllowHTTP, which AWS does not have, lets HTTP endpoints be reached by http,
+	// and at other ports than 443.
+	AllowHTTP bool
+	// EndpointTLS is for the connections to HTTP endpoints. Default: the system's
+	// certificates.
+	EndpointTLS *tls.Config
 	// Accepted, if not nil, sees every record that a stream stores, in order of
 	// arrival in that stream. It must be quick, keep nothing of data and call
 	// nothing of the Backend.

@@ -147,3 +147,82 @@ func (s *stream) countPut(records, size, throttled int) {
 		s.count("ThrottledRecords", float64(throttled))
 	}
 }
+
+// count takes the samples of a delivery. Bytes are those of the records before
+// compression.
+func (p *plan) count(metric string, o *batch, err error) {
+	s := p.stream
+	s.count(metric+".DataFreshness", time.Since(o.since).Seconds())
+	if err != nil {
+		s.count(metric+".Success", 0)
+		return
+	}
+	s.count(metric+".Success", 1)
+	s.count(metric+".Records", float64(len(o.records)))
+	s.count(metric+".Bytes", float64(o.bytes))
+	if metric == "DeliveryToS3" && p.s3.spec.Partitioned {
+		s.count(metric+".ObjectCount", 1)
+	}
+}
+
+// countPost takes the samples of a delivery to an HTTP endpoint.
+func (p *plan) countPost(o *batch, rest int, failures []httpendpoint.Failure) {
+	const metric = "DeliveryToHttpEndpoint"
+	s := p.stream
+	lost := map[int]bool{}
+	for _, f := range failures {
+		for i := f.From; i < f.To; i++ {
+			lost[i] = true
+		}
+	}
+	var records, size, tried float64
+	for i, r := range o.records {
+		tried += float64(len(r.data))
+		if !lost[i] {
+			records++
+			size += float64(len(r.data))
+		}
+	}
+	s.count(metric+".DataFreshness", time.Since(o.since).Seconds())
+	s.count(metric+".ProcessedRecords", float64(rest))
+	s.count(metric+".ProcessedBytes", tried)
+	s.count(metric+".Success", records/float64(len(o.records)))
+	if records > 0 {
+		s.count(metric+".Records", records)
+		s.count(metric+".Bytes", size)
+	}
+}
+
+// countProcessing takes the samples of what the processors did.
+func (p *plan) countProcessing(out []process.Record, bad []process.Failed, took time.Duration) {
+	s := p.stream
+	if _, _, ok := p.chain.Lambda(); ok {
+		success := 1.0
+		for i := range bad {
+			if bad[i].LambdaARN != "" {
+				success = 0
+			}
+		}
+		s.count("ExecuteProcessing.Duration", float64(took)/float64(time.Millisecond))
+		s.count("ExecuteProcessing.Success", success)
+	}
+	size := 0
+	for i := range out {
+		size += len(out[i].Data)
+	}
+	s.count("SucceedProcessing.Records", float64(len(out)))
+	s.count("SucceedProcessing.Bytes", float64(size))
+}
+
+// countConversion takes the samples of a format conversion.
+func (p *plan) countConversion(o *batch, bad []convert.Failed) {
+	failed := 0
+	for i := range bad {
+		failed += len(o.records[bad[i].Index].data)
+	}
+	s := p.stream
+	s.count("SucceedConversion.Records", float64(len(o.records)-len(bad)))
+	s.count("SucceedConversion.Bytes", float64(o.bytes-failed))
+	s.count("FailedConversion.Records", float64(len(bad)))
+	s.count("FailedConversion.Bytes", float64(failed))
+}

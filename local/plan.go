@@ -2,39 +2,82 @@ package local
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hydrant-go/hydrant/local/convert"
 	"github.com/hydrant-go/hydrant/local/deliver"
+	httpendpoint "github.com/hydrant-go/hydrant/local/deliver/http"
+	"github.com/hydrant-go/hydrant/local/process"
 	"github.com/hydrant-go/hydrant/server"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
-// plan is what a stream's settings say of the way of its records. It never
-// changes: an update makes another.
+// plan is what a stream's settings say of the way of its records:
+//
+//	enter -> process -> main    S3, with conversion, or an HTTP endpoint
+//	    \       \        \
+//	     backup  failed   failed
+//
+// It never changes: an update makes another.
 type plan struct {
-	stream *stream
-	s3     *bucket // the destination
+	stream    *stream
+	chain     *process.Chain         // nil: no processors
+	converter *convert.Converter     // nil: no conversion
+	catalog   server.SchemaConfiguration
+	endpoint  *httpendpoint.Endpoint // nil: the destination is S3
+	http      *server.HTTPDestination
+	s3        *bucket // the destination, or where an endpoint's failed records go
+	errors    *bucket // the same, with the prefix for errors
+	backup    *bucket // of all that comes in; nil: none
 }
 
-// bucket is an S3 destination.
+// bucket is a place in S3.
 type bucket struct {
-	server.S3Destination
-	spec   *deliver.Spec
-	metric string // what its metrics begin with
+	*server.S3Destination
+	spec *deliver.Spec
 }
 
 // newPlan makes a plan, or tells why there can be none by a [*wire.Error]: better
 // than a delivery that fails for ever.
-func newPlan(s *stream, set *settings) (*plan, error) {
-	p := &plan{stream: s}
-	if d := set.Destination.S3; d != nil {
-		spec, err := newSpec(set, d)
-		if err != nil {
+func newPlan(s *stream, set *settings) (p *plan, err error) {
+	p = &plan{stream: s, http: set.Destination.HTTP}
+	d, processing := set.Destination.S3, (*server.Processing)(nil)
+	if p.http != nil {
+		d, processing = &p.http.S3, p.http.Processing
+		if p.endpoint, err = s.newEndpoint(p.http); err != nil {
 			return nil, err
 		}
-		p.s3 = &bucket{*d, spec, "DeliveryToS3"}
+	} else {
+		processing = d.Processing
+	}
+	if p.chain, err = s.newChain(d, processing, p.http); err != nil {
+		return nil, err
+	}
+	if p.s3, p.errors, err = p.newBuckets(set, d); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.http != nil && p.http.BackupMode == "AllData":
+		p.backup = p.s3
+	case p.http == nil && d.BackupMode == "Enabled" && d.Backup != nil:
+		if p.backup, _, err = p.newBuckets(set, d.Backup); err != nil {
+			return nil, err
+		}
+	}
+	if c := d.Conversion; c != nil && c.Enabled {
+		if p.converter, err = s.newConverter(c); err != nil {
+			return nil, err
+		}
+		p.catalog = *c.SchemaConfiguration
+		p.s3.spec.Extension = convert.Extension
+	}
+	if p.chain != nil {
+		p.s3.spec.Delimiter = p.chain.Delimiter()
 	}
 	return p, nil
 }
@@ -43,36 +86,182 @@ func invalid(format string, args ...any) error {
 	return wire.Errorf(wire.CodeInvalidArgument, format, args...)
 }
 
-// newSpec tells how a destination's objects are made, or why they could not be.
-func newSpec(set *settings, d *server.S3Destination) (*deliver.Spec, error) {
-	spec := &deliver.Spec{
-		Bucket:      d.Bucket(),
-		Prefix:      d.Prefix,
-		Stream:      set.Name,
-		Version:     strconv.Itoa(set.Version),
-		Compression: d.CompressionFormat,
-		Extension:   d.FileExtension,
+func (s *stream) newEndpoint(d *server.HTTPDestination) (*httpendpoint.Endpoint, error) {
+	cfg := httpendpoint.Config{
+		URL: d.URL, AllowHTTP: s.backend.cfg.AllowHTTP, AccessKey: d.AccessKey, SourceARN: s.arn(),
+		Gzip: d.ContentEncoding == "GZIP", RetryFor: s.backend.scaled(time.Duration(d.RetrySeconds) * time.Second), TLS: s.backend.cfg.EndpointTLS, Logger: s.log,
 	}
-	if err := spec.Validate(); err != nil {
+	for _, a := range d.CommonAttributes {
+		cfg.CommonAttributes = append(cfg.CommonAttributes, httpendpoint.Attribute(a))
+	}
+	e, err := httpendpoint.New(cfg)
+	if err != nil {
 		return nil, invalid("%v", err)
 	}
+	return e, nil
+}
+
+func (s *stream) newChain(d *server.S3Destination, p *server.Processing, endpoint *server.HTTPDestination) (*process.Chain, error) {
+	if p == nil || !p.Enabled {
+		return nil, nil
+	}
+	cfg := process.Config{
+		StreamARN: s.arn(), Region: s.key.Region, RoleARN: d.RoleARN, DynamicPartitioning: endpoint == nil && partitioned(d),
+		Lambda: s.backend.cfg.Lambda, Logger: s.log,
+	}
+	for _, proc := range p.Processors {
+		one := process.Processor{Type: proc.Type}
+		for _, param := range proc.Parameters {
+			one.Parameters = append(one.Parameters, process.Parameter(param))
+		}
+		cfg.Processors = append(cfg.Processors, one)
+	}
+	return process.New(cfg)
+}
+
+func partitioned(d *server.S3Destination) bool { return d.Partitioning != nil && d.Partitioning.Enabled }
+
+// newConverter makes the conversion by the columns that the Firehose was given for
+// its table: there is no Glue here.
+func (s *stream) newConverter(c *server.Conversion) (*convert.Converter, error) {
+	schema := c.SchemaConfiguration
+	name := schema.DatabaseName + "." + schema.TableName
+	columns, ok := s.backend.cfg.Tables[name]
+	if !ok {
+		return nil, invalid("The local Firehose does not know the columns of the Glue table %s: give them to it (hydrant local --table %[1]s=FILE).", name)
+	}
+	cfg := convert.Config{Columns: columns}
+	// The shapes have the API's names on both sides.
+	if err := recast(c.InputFormatConfiguration.Deserializer, &cfg.Deserializer); err != nil {
+		return nil, err
+	}
+	if err := recast(c.OutputFormatConfiguration.Serializer, &cfg.Serializer); err != nil {
+		return nil, err
+	}
+	converter, err := convert.New(cfg)
+	if err != nil {
+		return nil, invalid("%v", err)
+	}
+	return converter, nil
+}
+
+func recast(from, to any) error {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, to)
+}
+
+// newBuckets tells how a destination's objects are made, and those of its errors,
+// or why they could not be.
+func (p *plan) newBuckets(set *settings, d *server.S3Destination) (objects, errors *bucket, err error) {
+	prefix, err := deliver.ParsePrefix("Prefix", d.Prefix)
+	if err != nil {
+		return nil, nil, invalid("%v", err)
+	}
+	errorPrefix, err := deliver.ParsePrefix("ErrorOutputPrefix", d.ErrorOutputPrefix)
+	if err != nil {
+		return nil, nil, invalid("%v", err)
+	}
+	if err := deliver.CheckPrefixes(prefix, errorPrefix, partitioned(d)); err != nil {
+		return nil, nil, invalid("%v", err)
+	}
+	if err := p.checkKeys(prefix); err != nil {
+		return nil, nil, err
+	}
+	spec := &deliver.Spec{
+		Bucket: d.Bucket(), Stream: set.Name, Version: strconv.Itoa(set.Version),
+		Prefix: prefix, Partitioned: partitioned(d), Compression: d.CompressionFormat, Extension: d.FileExtension,
+	}
+	if err := spec.Validate(); err != nil {
+		return nil, nil, invalid("%v", err)
+	}
 	if d.CustomTimeZone != "" {
-		zone, err := time.LoadLocation(d.CustomTimeZone)
-		if err != nil || d.CustomTimeZone == "Local" {
-			return nil, invalid("CustomTimeZone %s is not the name of a time zone", d.CustomTimeZone)
-		}
-		spec.Zone = zone
-	}
-	// S3's limit on keys, and that of common file systems on a name.
-	if n := len(spec.Key(time.Now())); n > 1024 {
-		return nil, invalid("Prefix, name and FileExtension make keys of %d bytes, S3's limit is 1024", n)
-	}
-	for part := range strings.SplitSeq(spec.Key(time.Now()), "/") {
-		if len(part) > 255 {
-			return nil, invalid("Prefix, name and FileExtension make a key with a part of %d bytes between slashes; the local Firehose delivers into files, whose names hold 255", len(part))
+		if spec.Zone, err = zone(d.CustomTimeZone); err != nil {
+			return nil, nil, err
 		}
 	}
-	return spec, nil
+	failures := *spec
+	failures.Prefix, failures.Errors, failures.Partitioned, failures.Compression, failures.Extension = errorPrefix, true, false, "UNCOMPRESSED", ""
+	if errorPrefix.String() == "" {
+		failures.Prefix = prefix
+	}
+	for _, s := range []*deliver.Spec{spec, &failures} {
+		if err := checkNames(s); err != nil {
+			return nil, nil, err
+		}
+	}
+	return &bucket{d, spec}, &bucket{d, &failures}, nil
+}
+
+// zone finds a custom time zone, of which AWS takes UTC and names of IANA that are
+// no abbreviations.
+func zone(name string) (*time.Location, error) {
+	z, err := time.LoadLocation(name)
+	if err != nil || name != "UTC" && !strings.Contains(name, "/") {
+		return nil, invalid("Provided custom time zone is not supported. Custom time zones are limited to UTC and non-3-letter IANA time zones.")
+	}
+	return z, nil
+}
+
+// checkKeys looks whether a prefix has the partition keys that it needs, and needs
+// those that it has.
+func (p *plan) checkKeys(prefix *deliver.Prefix) error {
+	inQuery, inLambda := prefix.Keys()
+	var gives []string
+	var query, lambda bool
+	if p.chain != nil {
+		gives, query = p.chain.Query()
+		_, _, lambda = p.chain.Lambda()
+	}
+	switch {
+	case len(inQuery) > 0 && !query:
+		return invalid("MetadataExtraction processor should be present when S3 Prefix has partitionKeyFromQuery namespace")
+	case len(inLambda) > 0 && !lambda:
+		return invalid("Lambda should be present when S3 Prefix contains keys from partitionKeyFromLambda namespace")
+	case slices.ContainsFunc(gives, func(key string) bool { return !slices.Contains(inQuery, key) }):
+		return invalid("MetaDataExtraction JQ Query can't contain keys that are not present in the S3 Prefix expression")
+	}
+	return nil
+}
+
+// checkNames refuses what no folder or no S3 takes as a key.
+func checkNames(s *deliver.Spec) error {
+	if s.Bucket == "." || s.Bucket == ".." {
+		return invalid("The bucket %q can't be a folder's name, which it is here.", s.Bucket)
+	}
+	v := anyKeys(s.Prefix).values(time.Now())
+	v.ErrorType = process.ProcessingFailed
+	key, err := s.Key(v)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	if n := len(key); n > 1024 { // S3's limit, and that of common file systems on a name
+		return invalid("Prefix, name and FileExtension make keys of %d bytes, S3's limit is 1024", n)
+	}
+	for part := range strings.SplitSeq(key, "/") {
+		switch {
+		case len(part) > 255:
+			return invalid("Prefix, name and FileExtension make a key with a part of %d bytes between slashes; the local Firehose delivers into files, whose names hold 255", len(part))
+		case part == "" || part == "." || part == "..":
+			return invalid("The prefix makes a key with a folder named %q, which the local Firehose can't deliver into", part)
+		}
+	}
+	return nil
+}
+
+// anyKeys has a value for each partition key of a prefix.
+func anyKeys(p *deliver.Prefix) partition {
+	k := partition{map[string]string{}, map[string]string{}}
+	inQuery, inLambda := p.Keys()
+	for _, name := range inQuery {
+		k.fromQuery[name] = "x"
+	}
+	for _, name := range inLambda {
+		k.fromLambda[name] = "x"
+	}
+	return k
 }
 
 // setPlan has records go by another plan from now on, those that are buffered too.
@@ -85,45 +274,36 @@ func (f *flow) setPlan(p *plan) {
 	}
 }
 
+// processBytes is what is given to processors at once that invoke no function.
+const processBytes = 1 << 20
+
 // hints are the size in bytes and the interval at which a buffer is delivered.
 func (p *plan) hints(k kind) (size int, interval time.Duration) {
-	return p.s3.SizeInMBs << 20, p.stream.backend.scaled(time.Duration(p.s3.IntervalInSeconds) * time.Second)
+	scaled := p.stream.backend.scaled
+	switch {
+	case k == toProcess:
+		if p.chain != nil {
+			if size, interval, ok := p.chain.Lambda(); ok {
+				return size, scaled(interval)
+			}
+		}
+		return processBytes, 0
+	case k == toBackup && p.backup != nil:
+		return p.backup.SizeInMBs << 20, scaled(time.Duration(p.backup.IntervalInSeconds) * time.Second)
+	case k == toDestination && p.http != nil:
+		return p.http.SizeInMBs << 20, scaled(time.Duration(p.http.IntervalInSeconds) * time.Second)
+	}
+	return p.s3.SizeInMBs << 20, scaled(time.Duration(p.s3.IntervalInSeconds) * time.Second)
 }
 
 // enterLocked puts records that were read from the journal into buffers.
 func (p *plan) enterLocked(f *flow, h *hold, records []record) {
-	f.bufferLocked(bufferKey{main, ""}).addLocked(h, partition{}, records)
-}
-
-// deliver delivers a batch, on the goroutine of who has the buffer's turn. nil
-// says that all of it has arrived, or has gone on into other buffers.
-func (p *plan) deliver(ctx context.Context, b *buffer, o *batch) error {
-	if o.object == nil || o.plan != p {
-		o.object, o.plan = p.s3.spec.Object(o.since, bodies(o.records)), p
+	if p.backup != nil {
+		f.bufferLocked(bufferKey{toBackup, ""}).addLocked(h, partition{}, records)
 	}
-	err := p.stream.backend.dest.Put(ctx, o.object)
-	p.count(p.s3.metric, o, err)
-	return err
-}
-
-func bodies(records []record) [][]byte {
-	list := make([][]byte, len(records))
-	for i := range records {
-		list[i] = records[i].data
+	first := toDestination
+	if p.chain != nil {
+		first = toProcess
 	}
-	return list
-}
-
-// count takes the samples of a delivery. Bytes are those of the records before
-// compression.
-func (p *plan) count(metric string, o *batch, err error) {
-	s := p.stream
-	s.count(metric+".DataFreshness", time.Since(o.since).Seconds())
-	if err != nil {
-		s.count(metric+".Success", 0)
-		return
-	}
-	s.count(metric+".Success", 1)
-	s.count(metric+".Records", float64(len(o.records)))
-	s.count(metric+".Bytes", float64(o.bytes))
+	f.bufferLocked(bufferKey{first, ""}).addLocked(h, partition{}, records)
 }

@@ -139,7 +139,7 @@ func TestStaleTimer(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.flow.mu.Lock()
-		buf := s.flow.buffers[bufferKey{kind: main}]
+		buf := s.flow.buffers[bufferKey{kind: toDestination}]
 		s.flow.mu.Unlock()
 		buf.intervalOver()
 		wantObjects(t, b, "a second early")

@@ -7,6 +7,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,32 +50,33 @@ type Destination interface {
 // Spec is what a stream's configuration says of its objects.
 type Spec struct {
 	Bucket      string
-	Prefix      string
 	Stream      string
-	Version     string         // of the configuration: "1" for a new stream
-	Compression string         // UNCOMPRESSED or GZIP
+	Version     string // of the configuration: "1" for a new stream
+	Prefix      *Prefix
+	Partitioned bool           // dynamically: nothing is added to the prefix
+	Errors      bool           // the prefix is that of errors
+	Compression string         // one of the API's formats
 	Extension   string         // ends the key; "" is the compression's own
 	Zone        *time.Location // of the times in the key; nil is UTC
+	Delimiter   []byte         // between two records
 }
 
 // Validate tells whether objects can be made to the Spec.
 func (s *Spec) Validate() error {
 	if _, ok := formats[s.Compression]; !ok {
-		return fmt.Errorf("compression %q is not one of UNCOMPRESSED and GZIP", s.Compression)
+		return fmt.Errorf("compression %q is not one of %s", s.Compression, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
 	}
 	return nil
 }
 
-// Object makes the object of records, the oldest of which arrived at arrival.
-// It keeps the records' bytes; they must not change any more. The Spec must be
-// valid.
-func (s *Spec) Object(arrival time.Time, records [][]byte) *Object {
-	f := formats[s.Compression]
-	return &Object{
-		Stream:          s.Stream,
-		Bucket:          s.Bucket,
-		Key:             s.Key(arrival),
-		ContentEncoding: f.contentEncoding,
-		Body:            f.encode(records),
+// Object makes the object of records, the oldest of which arrived at v.Time. It
+// keeps the records' bytes; they must not change any more. The Spec must be valid.
+// An error is one of the prefix: v lacks a partition key.
+func (s *Spec) Object(v Values, records [][]byte) (*Object, error) {
+	key, err := s.Key(v)
+	if err != nil {
+		return nil, err
 	}
+	f := formats[s.Compression]
+	return &Object{Stream: s.Stream, Bucket: s.Bucket, Key: key, ContentEncoding: f.contentEncoding, Body: f.encode(records, s.Delimiter)}, nil
 }

@@ -1,0 +1,236 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hydrant-go/hydrant/local/convert"
+	"github.com/hydrant-go/hydrant/local/deliver"
+	httpendpoint "github.com/hydrant-go/hydrant/local/deliver/http"
+	"github.com/hydrant-go/hydrant/local/process"
+)
+
+// deliver delivers a batch, on the goroutine of who has the buffer's turn. nil
+// says that all of it has arrived, or has gone on into other buffers.
+func (p *plan) deliver(ctx context.Context, b *buffer, o *batch) error {
+	switch {
+	case b.key.kind == toProcess:
+		return p.process(ctx, b.flow, o)
+	case b.key.kind == toDestination && p.endpoint != nil:
+		return p.post(ctx, b.flow, o)
+	case b.key.kind == toDestination:
+		return p.put(ctx, b.flow, o)
+	case b.key.kind == toBackup && p.backup != nil:
+		return p.store(ctx, p.backup, "BackupToS3", "", o)
+	case b.key.kind == toBackup: // no backup any more
+		return nil
+	}
+	return p.store(ctx, p.errors, "", b.key.part, o)
+}
+
+// process runs the processors.
+func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
+	if p.chain == nil { // no processors any more
+		f.pass(o, func(h *hold) { f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, o.records) })
+		return nil
+	}
+	in := make([]process.Record, len(o.records))
+	for i, r := range o.records {
+		in[i] = process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at}
+	}
+	start := time.Now()
+	out, bad, err := p.chain.Run(ctx, in)
+	if err != nil {
+		return err
+	}
+	p.countProcessing(out, bad, time.Since(start))
+	f.pass(o, func(h *hold) {
+		for i := range out {
+			p.routeLocked(f, h, &out[i])
+		}
+		for i := range bad {
+			p.failLocked(f, h, bad[i].Type, record{data: bad[i].AppendLine(nil), at: bad[i].Record.Arrival})
+			p.report(bad[i].Code, bad[i].Message, bad[i].LambdaARN)
+		}
+	})
+	return nil
+}
+
+// sequence is a record's number in the form of AWS's, which has 56 digits.
+func sequence(number uint64) string { return fmt.Sprintf("%056d", number) }
+
+// pass has what enter puts into buffers keep o's records in the journal, in place
+// of o.
+func (f *flow) pass(o *batch, enter func(*hold)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &hold{users: 1, from: o.holds}
+	o.holds = nil
+	enter(h)
+	f.doneLocked(h)
+}
+
+// maxPartitions is how many partitions may have a buffer at once (developer guide,
+// limits).
+const maxPartitions = 500
+
+// routeLocked puts a record that was processed into its partition's buffer.
+func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
+	rec := record{data: r.Data, raw: r.Raw, at: r.Arrival}
+	key, keys := bufferKey{kind: toDestination}, partition{r.FromQuery, r.FromLambda}
+	if p.s3.spec.Partitioned && p.endpoint == nil {
+		var err error
+		if key.part, err = p.s3.spec.Prefix.Eval(keys.values(time.Time{})); err != nil {
+			bad := process.Failed{Record: *r, Type: process.MetadataExtractionFailed, Code: "DynamicPartitioning.MetadataExtractionFailed", Message: "partitionKeys values must not be null or empty", Attempts: 1, Ended: time.Now()}
+			p.failLocked(f, h, bad.Type, record{data: bad.AppendLine(nil), at: r.Arrival})
+			return
+		}
+		if f.buffers[key] == nil && f.partitionsLocked() >= maxPartitions {
+			// The type is AWS's (developer guide, partition limit); the code and the text are ours.
+			bad := process.Failed{Record: *r, Type: "activePartitionExceeded", Code: "DynamicPartitioning.ActivePartitionsLimitExceeded", Message: fmt.Sprintf("there are %d active partitions, which is the limit", maxPartitions), Attempts: 1, Ended: time.Now()}
+			p.failLocked(f, h, bad.Type, record{data: bad.AppendLine(nil), at: r.Arrival})
+			p.stream.count("PartitionCountExceeded", 1)
+			return
+		}
+	}
+	f.bufferLocked(key).addLocked(h, keys, []record{rec})
+}
+
+func (f *flow) partitionsLocked() (n int) {
+	for key := range f.buffers {
+		if key.kind == toDestination {
+			n++
+		}
+	}
+	return n
+}
+
+func (k partition) values(at time.Time) deliver.Values {
+	return deliver.Values{Time: at, FromQuery: k.fromQuery, FromLambda: k.fromLambda}
+}
+
+// failLocked puts a line about a record into the buffer of errors of a type.
+func (p *plan) failLocked(f *flow, h *hold, errorType string, line record) {
+	f.bufferLocked(bufferKey{toErrors, errorType}).addLocked(h, partition{}, []record{line})
+}
+
+// put delivers a batch to the S3 destination.
+func (p *plan) put(ctx context.Context, f *flow, o *batch) error {
+	if p.converter == nil {
+		return p.store(ctx, p.s3, "DeliveryToS3", "", o)
+	}
+	if !o.converted {
+		if err := p.convert(f, o); err != nil {
+			return err
+		}
+	}
+	if o.parts == nil { // not one record could be converted
+		return nil
+	}
+	return p.store(ctx, p.s3, "DeliveryToS3", "", o)
+}
+
+// convert makes a batch's file. What can't be converted goes to the errors.
+func (p *plan) convert(f *flow, o *batch) error {
+	parts, bad, err := p.converter.Convert(bodies(o.records))
+	if err != nil {
+		return err
+	}
+	o.parts, o.converted = parts, true
+	p.countConversion(o, bad)
+	if len(bad) == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &hold{users: 1, from: o.holds}
+	for _, from := range o.holds {
+		from.users++
+	}
+	for i := range bad {
+		r := &o.records[bad[i].Index]
+		p.failLocked(f, h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), at: r.at})
+		p.report(bad[i].Code, bad[i].Message, "")
+	}
+	f.doneLocked(h)
+	return nil
+}
+
+// post delivers a batch to the HTTP endpoint.
+func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
+	failures := p.endpoint.Deliver(ctx, bodies(o.records))
+	rest := len(o.records)
+	for i := range failures {
+		fl := &failures[i]
+		if fl.Cancelled {
+			rest = fl.From
+			continue
+		}
+		p.report(fl.Code, fl.Message, "")
+		if fl.Permanent { // AWS gives these up (developer guide, HTTP endpoint)
+			continue
+		}
+		f.mu.Lock()
+		h := &hold{users: 1, from: o.holds}
+		for _, from := range o.holds {
+			from.users++
+		}
+		for j := fl.From; j < fl.To; j++ {
+			r := &o.records[j]
+			p.failLocked(f, h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), at: r.at})
+		}
+		f.doneLocked(h)
+		f.mu.Unlock()
+	}
+	p.countPost(o, rest, failures)
+	if rest == len(o.records) {
+		return nil
+	}
+	f.mu.Lock() // what was delivered is not sent again
+	defer f.mu.Unlock()
+	before := o.weight()
+	for _, r := range o.records[:rest] {
+		o.bytes -= len(r.data)
+	}
+	o.records = o.records[rest:]
+	f.held -= before - o.weight()
+	return ctx.Err()
+}
+
+// store delivers a batch as an object.
+func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, o *batch) error {
+	if o.object == nil || o.plan != p {
+		v := o.keys.values(o.since)
+		v.ErrorType = errorType
+		object, err := to.spec.Object(v, o.body())
+		if err != nil {
+			return err
+		}
+		o.object, o.plan = object, p
+	}
+	err := p.stream.backend.dest.Put(ctx, o.object)
+	if err != nil && ctx.Err() == nil {
+		p.report(p.stream.backend.s3Code(err), err.Error(), "")
+	}
+	if metric != "" {
+		p.count(metric, o, err)
+	}
+	return err
+}
+
+// body is what the object is made of.
+func (o *batch) body() [][]byte {
+	if o.converted {
+		return o.parts
+	}
+	return bodies(o.records)
+}
+
+func bodies(records []record) [][]byte {
+	list := make([][]byte, len(records))
+	for i := range records {
+		list[i] = records[i].data
+	}
+	return list
+}
