@@ -222,7 +222,7 @@ func (f *Firehose) accepted(_ server.Caller, stream string, data []byte) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.records[stream] = append(f.records[stream], data)
+	f.records[stream] = append(f.records[stream], slices.Clone(data))
 }
 
 // SetFaults replaces the faults; nil is none.

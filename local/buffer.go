@@ -29,6 +29,8 @@ const (
 	kinds
 )
 
+func (k kind) String() string { return [...]string{"process", "destination", "backup", "errors"}[k] }
+
 // bufferKey names a buffer. part is a partition, or a type of error.
 type bufferKey struct {
 	kind kind

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hydrant-go/hydrant/local/cloudwatch"
@@ -105,6 +106,25 @@ func (b *Backend) GetMetricStatistics(_ context.Context, c server.Caller, in *cl
 	return out, nil
 }
 
+// clear forgets all.
+func (m *metrics) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.series)
+}
+
+// totals are what has become of a stream's records since the start.
+type totals struct {
+	calls, records, bytes, throttled, refused, delivered, objects, failures atomic.Int64
+}
+
+func (t *totals) read() Totals {
+	return Totals{
+		t.calls.Load(), t.records.Load(), t.bytes.Load(), t.throttled.Load(), t.refused.Load(),
+		t.delivered.Load(), t.objects.Load(), t.failures.Load(),
+	}
+}
+
 func unit(metric string) string {
 	switch {
 	case strings.HasSuffix(metric, "Bytes"):
@@ -187,6 +207,7 @@ func (p *plan) countPost(o *batch, rest int, failures []httpendpoint.Failure) {
 	s.count(metric+".ProcessedRecords", float64(rest))
 	s.count(metric+".ProcessedBytes", tried)
 	s.count(metric+".Success", records/float64(len(o.records)))
+	s.totals.delivered.Add(int64(records))
 	if records > 0 {
 		s.count(metric+".Records", records)
 		s.count(metric+".Bytes", size)

@@ -129,6 +129,11 @@ func (s *stream) put(ctx context.Context, records [][]byte, refuse func(int) (co
 		}
 	}
 	s.countPut(len(accepted), size, throttled)
+	s.totals.calls.Add(1)
+	s.totals.records.Add(int64(len(accepted)))
+	s.totals.bytes.Add(int64(size))
+	s.totals.throttled.Add(int64(throttled))
+	s.totals.refused.Add(int64(resp.FailedPutCount - throttled))
 	if len(accepted) > 0 && s.backend.cfg.EachCall {
 		if err := s.flow.flush(ctx); err != nil {
 			s.log.Error("not delivered before the answer", slog.Any("error", err))

@@ -12,9 +12,9 @@ import (
 // and eu-west-1, and 100,000, 1,000 and 1 MiB elsewhere (developer guide,
 // limits). What a second leaves unused may be used in the next, but no later.
 type Quota struct {
-	Records int // of accepted records
-	Calls   int // PutRecord and PutRecordBatch together
-	Bytes   int // raw, of accepted records
+	Records int `json:"records"` // accepted ones
+	Calls   int `json:"calls"`   // PutRecord and PutRecordBatch together
+	Bytes   int `json:"bytes"`   // raw, of accepted records
 }
 
 func (q Quota) validate() error {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -210,11 +211,20 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 		o.object, o.plan = object, p
 	}
 	err := p.stream.backend.dest.Put(ctx, o.object)
+	if err == nil {
+		p.stream.totals.objects.Add(1)
+		p.stream.backend.recent.add(o.object, o.records)
+	} else {
+		p.stream.totals.failures.Add(1)
+	}
 	if err != nil && ctx.Err() == nil {
-		p.report(p.stream.backend.s3Code(err), err.Error(), "")
+		p.report(s3.Code(err), err.Error(), "")
 	}
 	if metric != "" {
 		p.count(metric, o, err)
+	}
+	if metric == "DeliveryToS3" && err == nil {
+		p.stream.totals.delivered.Add(int64(len(o.records)))
 	}
 	return err
 }
@@ -233,4 +243,23 @@ func bodies(records []record) [][]byte {
 		list[i] = records[i].data
 	}
 	return list
+}
+
+// conversionLine is the line about a record that could not be converted.
+func (p *plan) conversionLine(bad *convert.Failed, r *record) []byte {
+	c, account := p.catalog, p.stream.key.Account
+	line := convert.ErrorRecord{
+		AttemptsMade: 1, ArrivalTimestamp: r.at.UnixMilli(), AttemptEndingTimestamp: time.Now().UnixMilli(),
+		LastErrorCode: bad.Code, LastErrorMessage: bad.Message, RawData: r.original(), SequenceNumber: sequence(r.number),
+		DataCatalogTable: convert.DataCatalogTable{
+			CatalogID: cmp.Or(c.CatalogId, account), DatabaseName: c.DatabaseName, TableName: c.TableName,
+			Region: cmp.Or(c.Region, p.stream.key.Region), VersionID: cmp.Or(c.VersionId, "LATEST"),
+		},
+	}
+	return line.AppendLine(nil)
+}
+
+// report writes what went wrong where the stream's CloudWatch logs are.
+func (p *plan) report(code, message, processor string) {
+	p.stream.log.Debug("delivery error", "code", code, "message", message, "processor", processor)
 }

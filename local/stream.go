@@ -19,6 +19,7 @@ type stream struct {
 	log     *slog.Logger
 	queue   *spool.Queue // its journal
 	flow    *flow
+	totals  totals
 	order   sync.Mutex // held over an append where somebody watches the order
 
 	mu    sync.Mutex // guards the fields below; never held over I/O

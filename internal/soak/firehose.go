@@ -104,7 +104,7 @@ func (s *soak) startFirehose(plan *local.Plan, silent float64) (*firehose, error
 	plan.Seed = s.rng.Uint64()
 	discard := slog.New(slog.DiscardHandler)
 	var err error
-	if f.Backend, err = local.New(local.Config{Dir: f.dir, Faults: plan, Logger: discard, MaxBuffered: 1 << 30}); err != nil {
+	if f.Backend, err = local.New(local.Config{Dir: f.dir, Faults: plan, Logger: discard, MaxJournal: 1 << 30}); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,333 @@
+package local
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hydrant-go/hydrant/local/deliver"
+	"github.com/hydrant-go/hydrant/server"
+)
+
+// adminPath is where what AWS does not have is called: the state, flush, reset,
+// quotas and faults.
+const adminPath = "/_hydrant/"
+
+// State is what the local Firehose is at, as the page and GET /_hydrant/state have
+// it.
+type State struct {
+	Now        time.Time     `json:"now"`
+	Started    time.Time     `json:"started"`
+	Speed      float64       `json:"speed"`
+	EachCall   bool          `json:"each_call"`
+	Quota      Quota         `json:"quota"`
+	Faults     *Plan         `json:"faults,omitempty"` // if they are a Plan
+	Streams    []StreamState `json:"streams"`
+	Deliveries []Delivery    `json:"deliveries"` // the last ones, the latest first
+}
+
+// StreamState is a stream's. Totals count from the start of the process.
+type StreamState struct {
+	Account     string        `json:"account"`
+	Region      string        `json:"region"`
+	Name        string        `json:"name"`
+	ARN         string        `json:"arn"`
+	Status      server.Status `json:"status"`
+	Version     int           `json:"version"`
+	Destination string        `json:"destination"` // s3 or http
+	Target      string        `json:"target"`      // the bucket or the URL
+	Quota       *Quota        `json:"quota,omitempty"` // its own
+	Totals      Totals        `json:"totals"`
+	Waiting     int64         `json:"waiting_records"` // in the journal
+	WaitingMiB  float64       `json:"waiting_mib"`     // files of the journal
+	Buffers     []BufferState `json:"buffers"`
+}
+
+// Totals are counts of a stream.
+type Totals struct {
+	Calls     int64 `json:"calls"`
+	Records   int64 `json:"records"` // accepted
+	Bytes     int64 `json:"bytes"`   // of those
+	Throttled int64 `json:"throttled_records"`
+	Refused   int64 `json:"refused_records"` // for another reason
+	Delivered int64 `json:"delivered_records"`
+	Objects   int64 `json:"objects"`
+	Failures  int64 `json:"delivery_failures"`
+}
+
+// BufferState is a buffer that fills up or is delivered.
+type BufferState struct {
+	Kind     string  `json:"kind"`
+	Part     string  `json:"part,omitempty"` // partition, or type of error
+	Records  int     `json:"records"`
+	Bytes    int     `json:"bytes"`
+	Size     int     `json:"size"`       // bytes at which it is delivered
+	Age      float64 `json:"age_s"`      // of its oldest record, in the Firehose's time
+	Interval float64 `json:"interval_s"` // at which it is delivered
+	Sealed   int     `json:"sealed"`     // full ones that wait
+	Failures int     `json:"failures"`   // of deliveries, in a row
+}
+
+// Delivery is an object that was delivered.
+type Delivery struct {
+	Time    time.Time `json:"time"`
+	Stream  string    `json:"stream"`
+	Bucket  string    `json:"bucket"`
+	Key     string    `json:"key"`
+	Records int       `json:"records"`
+	Bytes   int64     `json:"bytes"` // as stored
+	First   []string  `json:"first"` // lines, cut short
+}
+
+// recent is the last deliveries.
+type recent struct {
+	mu   sync.Mutex // guards list
+	list []Delivery
+}
+
+const (
+	keepDeliveries = 20
+	firstLines     = 3
+	firstBytes     = 200
+)
+
+func (r *recent) add(o *deliver.Object, records []record) {
+	d := Delivery{Time: time.Now(), Stream: o.Stream, Bucket: o.Bucket, Key: o.Key, Records: len(records), First: linesOf(records)}
+	for _, part := range o.Body {
+		d.Bytes += int64(len(part))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = slices.Insert(r.list, 0, d)
+	r.list = r.list[:min(len(r.list), keepDeliveries)]
+}
+
+// linesOf is how the first records begin.
+func linesOf(records []record) []string {
+	lines := []string{}
+	for _, r := range records {
+		for line := range bytes.SplitSeq(bytes.TrimSuffix(r.data, []byte("\n")), []byte("\n")) {
+			if len(lines) == firstLines {
+				return lines
+			}
+			text := strings.ToValidUTF8(string(line[:min(len(line), firstBytes)]), "�")
+			if len(line) > firstBytes {
+				text += "…"
+			}
+			lines = append(lines, text)
+		}
+	}
+	return lines
+}
+
+// State tells what the Firehose is at.
+func (b *Backend) State() State {
+	b.mu.Lock()
+	st := State{Now: time.Now(), Started: b.started, Speed: b.cfg.Speed, EachCall: b.cfg.EachCall, Quota: b.quota, Streams: []StreamState{}}
+	st.Faults, _ = b.faults.(*Plan)
+	b.mu.Unlock()
+	all := b.all()
+	slices.SortFunc(all, func(a, b *stream) int { return compareStreams(a.key, b.key) })
+	for _, s := range all {
+		st.Streams = append(st.Streams, s.state())
+	}
+	b.recent.mu.Lock()
+	defer b.recent.mu.Unlock()
+	st.Deliveries = append([]Delivery{}, b.recent.list...)
+	return st
+}
+
+func (s *stream) state() StreamState {
+	set, q := s.settings(), s.queue.Stats()
+	st := StreamState{
+		Account: s.key.Account, Region: s.key.Region, Name: s.key.name, ARN: s.arn(), Status: s.status(set), Version: set.Version,
+		Destination: "s3", Quota: set.Quota, Totals: s.totals.read(), Waiting: q.Records, WaitingMiB: float64(q.Bytes) / (1 << 20), Buffers: []BufferState{},
+	}
+	if d := set.Destination.HTTP; d != nil {
+		st.Destination, st.Target = "http", d.URL
+	} else {
+		st.Target = set.Destination.S3.Bucket()
+	}
+	f, speed := s.flow, s.backend.cfg.Speed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, b := range f.buffers {
+		size, interval := f.plan.hints(key.kind)
+		bs := BufferState{Kind: key.kind.String(), Part: key.part, Size: size, Interval: interval.Seconds() * speed, Sealed: len(b.sealed), Failures: b.failures}
+		for _, o := range append(slices.Clone(b.sealed), b.open) {
+			if o != nil {
+				bs.Records += len(o.records)
+				bs.Bytes += o.bytes
+				bs.Age = max(bs.Age, time.Since(o.since).Seconds()*speed)
+			}
+		}
+		st.Buffers = append(st.Buffers, bs)
+	}
+	slices.SortFunc(st.Buffers, func(a, b BufferState) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Part, b.Part)) })
+	return st
+}
+
+// Reset deletes every stream with what it has buffered, and all metrics. What was
+// delivered stays.
+func (b *Backend) Reset() error {
+	b.control.Lock()
+	defer b.control.Unlock()
+	for _, s := range b.all() {
+		if err := b.removeLocked(s); err != nil {
+			return err
+		}
+	}
+	b.metrics.clear()
+	return nil
+}
+
+// SetStreamQuota gives streams of a name their own quota; nil takes it away.
+func (b *Backend) SetStreamQuota(name string, q *Quota) error {
+	if q != nil {
+		if err := q.validate(); err != nil {
+			return err
+		}
+	}
+	b.control.Lock()
+	defer b.control.Unlock()
+	found := false
+	for _, s := range b.all() {
+		if s.key.name != name {
+			continue
+		}
+		found = true
+		set := *s.settings()
+		set.Quota = q
+		if err := b.save(s.key, &set); err != nil {
+			return err
+		}
+		b.mu.Lock()
+		s.mu.Lock()
+		s.set = &set
+		s.meter = s.quotaLocked().meter()
+		s.mu.Unlock()
+		b.mu.Unlock()
+	}
+	if !found {
+		return fmt.Errorf("there is no delivery stream %q", name)
+	}
+	return nil
+}
+
+// admin serves adminPath.
+func (b *Backend) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+adminPath+"state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, b.State()) })
+	do := func(pattern string, f func(*http.Request, []byte) error) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+			if err == nil {
+				err = f(r, body)
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			writeJSON(w, struct{}{})
+		})
+	}
+	do("POST "+adminPath+"flush", func(r *http.Request, _ []byte) error {
+		name, streams := r.URL.Query().Get("stream"), b.all()
+		if name != "" {
+			if streams = slices.DeleteFunc(streams, func(s *stream) bool { return s.key.name != name }); len(streams) == 0 {
+				return fmt.Errorf("there is no delivery stream %q", name)
+			}
+		}
+		return flush(r.Context(), streams)
+	})
+	do("POST "+adminPath+"reset", func(*http.Request, []byte) error { return b.Reset() })
+	do("PUT "+adminPath+"quota", func(r *http.Request, body []byte) error {
+		var q Quota
+		if err := decodeStrictly(body, &q); err != nil {
+			return fmt.Errorf("the quota: %w", err)
+		}
+		if name := r.URL.Query().Get("stream"); name != "" {
+			return b.SetStreamQuota(name, &q)
+		}
+		return b.SetQuota(q)
+	})
+	do("DELETE "+adminPath+"quota", func(r *http.Request, _ []byte) error {
+		if name := r.URL.Query().Get("stream"); name != "" {
+			return b.SetStreamQuota(name, nil)
+		}
+		return b.SetQuota(Quota{})
+	})
+	do("PUT "+adminPath+"faults", func(_ *http.Request, body []byte) error {
+		p, err := ParsePlan(body)
+		if err == nil {
+			b.SetFaults(p)
+		}
+		return err
+	})
+	do("DELETE "+adminPath+"faults", func(*http.Request, []byte) error {
+		b.SetFaults(nil)
+		return nil
+	})
+	return mux
+}
+
+func decodeStrictly(text []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	return dec.Decode(v)
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(v) // an error means that nobody is there
+}
+
+var errForeign = errors.New("the admin calls and the page are for this machine's own browser and programs: call them by localhost or an IP address, and not from another site")
+
+// homely refuses what a page of another site may have a browser do: a name that
+// leads here by DNS only, or a change that another origin asks for.
+func homely(r *http.Request) error {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+		return errForeign
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return errForeign
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host {
+		return errForeign
+	}
+	return nil
+}
+
+// own serves what AWS does not have: the admin calls and the page.
+func (b *Backend) own(page http.Handler) http.Handler {
+	admin := b.admin()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch err := homely(r); {
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusForbidden)
+		case strings.HasPrefix(r.URL.Path, adminPath):
+			admin.ServeHTTP(w, r)
+		default:
+			page.ServeHTTP(w, r)
+		}
+	})
+}
+
