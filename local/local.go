@@ -63,6 +63,7 @@ type Backend struct {
 	dest    deliver.Destination
 	log     *slog.Logger
 	metrics metrics
+	ids     *recordIDs
 
 	mu      sync.Mutex // guards the fields below; taken before a stream's own
 	closed  bool
@@ -82,7 +83,7 @@ type streamKey struct {
 
 // New returns a local Firehose without streams.
 func New(cfg Config) (*Backend, error) {
-	b := &Backend{cfg: cfg, dest: cfg.Destination, log: cfg.Logger, faults: cfg.Faults, streams: map[streamKey]*stream{}}
+	b := &Backend{cfg: cfg, dest: cfg.Destination, log: cfg.Logger, faults: cfg.Faults, ids: newRecordIDs(), streams: map[streamKey]*stream{}}
 	if err := cfg.Quota.validate(); err != nil {
 		return nil, fmt.Errorf("local: %w", err)
 	}

@@ -3,9 +3,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
-	"math/rand/v2"
 	"time"
 
 	"github.com/hydrant-go/hydrant/server"
@@ -98,7 +95,7 @@ func wait(ctx context.Context, d time.Duration) error {
 // put decides on every record and stores the accepted ones. refuse may be nil.
 func (s *stream) put(records [][]byte, refuse func(int) (code, message string)) (wire.PutResponse, error) {
 	resp := wire.PutResponse{Entries: make([]wire.PutEntry, len(records))}
-	ids := newRecordIDs(len(records))
+	ids := s.backend.ids.next(len(records))
 	var count, size, throttled int
 
 	s.mu.Lock()
@@ -131,17 +128,4 @@ func (s *stream) put(records [][]byte, refuse func(int) (code, message string)) 
 	resp.FailedPutCount = len(records) - count
 	s.countPut(count, size, throttled)
 	return resp, nil
-}
-
-// recordIDLen is the length that AWS's record ids were seen to have: 168 bytes
-// in base64 without padding.
-const recordIDLen = 168 * 4 / 3
-
-// newRecordIDs returns n ids, one after the other.
-func newRecordIDs(n int) string {
-	raw := make([]byte, 0, n*168)
-	for range n * 168 / 8 {
-		raw = binary.NativeEndian.AppendUint64(raw, rand.Uint64())
-	}
-	return base64.RawStdEncoding.EncodeToString(raw)
 }

@@ -77,7 +77,14 @@ func BenchmarkAppendResponse(b *testing.B) {
 	b.Run("batch", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			AppendPutRecordBatchResponse(make([]byte, 0, 64+256*len(resp.Entries)), resp)
+			AppendPutRecordBatchResponse(nil, resp)
+		}
+	})
+	room := AppendPutRecordBatchResponse(nil, resp)
+	b.Run("batch/room", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			AppendPutRecordBatchResponse(room[:0], resp)
 		}
 	})
 	b.Run("one", func(b *testing.B) {

@@ -38,9 +38,12 @@ func AppendPutRecordResponse(dst []byte, recordID string, encrypted bool) []byte
 // A successful entry has no error members: Redpanda Connect reads ErrorMessage
 // wherever ErrorCode is set.
 func AppendPutRecordBatchResponse(dst []byte, resp PutResponse) []byte {
-	size := 80
+	size := len(`{"FailedPutCount":500,"Encrypted":false,"RequestResponses":[]}`)
 	for _, e := range resp.Entries {
-		size += 40 + len(e.RecordID) + len(e.ErrorCode) + len(e.ErrorMessage)
+		size += len(`{"RecordId":""},`) + len(e.RecordID)
+		if e.ErrorCode != "" {
+			size += len(`{"ErrorCode":"","ErrorMessage":""},`) + len(e.ErrorCode) + len(e.ErrorMessage)
+		}
 	}
 	dst = slices.Grow(dst, size)
 	dst = append(dst, `{"FailedPutCount":`...)
