@@ -51,9 +51,10 @@ func scanPut(body []byte, single bool) (PutRequest, bool, error) {
 	return req, true, nil
 }
 
-// name scans a name that is valid; a bad one is left to the slow way.
+// name scans a name that is valid, so without escapes; a bad one is left to the
+// slow way.
 func (s *scanner) name(v **string) bool {
-	text, ok := s.plain()
+	text, ok := s.quoted()
 	name := string(text)
 	*v = &name
 	return ok && matchesNamePattern(name)
@@ -135,5 +136,5 @@ func decodeInPlace(text []byte) ([]byte, bool) {
 		}
 	}
 	n, err := strict.Decode(text, text)
-	return text[:n:n], err == nil && n == size && len(text)%4 == 0
+	return text[:n], err == nil && n == size && len(text)%4 == 0
 }
