@@ -45,7 +45,8 @@ type Config struct {
 	CreateDelay time.Duration
 	// MaxBuffered is how many bytes of records may wait for delivery in one
 	// stream, each record counting 64 bytes on top; beyond it records are
-	// throttled. Default 256 MiB.
+	// throttled. A record waits in the body that it came in, in base64, so the
+	// memory taken is up to a third more. Default 256 MiB.
 	MaxBuffered int64
 	// Accepted, if not nil, sees every record that a stream stores, in order of
 	// arrival in that stream. It must be quick, keep data unchanged and call

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// benchBodies are bodies of PutRecordBatch, compact as most SDKs write them and
-// with boto3's spaces.
+// benchBodies are bodies of PutRecordBatch, compact as most SDKs write them, with
+// boto3's spaces, and with PHP's escapes.
 func benchBodies() map[string][]byte {
 	bodies := map[string][]byte{}
 	for _, shape := range []struct {
@@ -26,6 +26,7 @@ func benchBodies() map[string][]byte {
 		body := AppendPutRecordBatch(nil, "stream", records)
 		bodies[shape.name] = body
 		bodies[shape.name+"/boto3"] = []byte(strings.NewReplacer(`":`, `": `, `,`, `, `).Replace(string(body)))
+		bodies[shape.name+"/php"] = bytes.ReplaceAll(body, []byte(`/`), []byte(`\/`))
 	}
 	return bodies
 }

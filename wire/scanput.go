@@ -90,9 +90,10 @@ func (s *scanner) record(text *[]byte) (ok bool) {
 	return ok && s.next('}')
 }
 
-// knownEscapes tells whether the texts have no escapes but two that SDKs are
-// known to put into base64, as their JSON encoders do unless told otherwise: the
-// one for PHP writes / as \/, and the one for .NET, up to 2026, + as \u002B.
+// knownEscapes tells whether the texts have no escapes but two that SDKs put into
+// base64, as their JSON encoders do unless told otherwise (seen in their
+// sources): the SDK for PHP writes / as \/, and the one for .NET wrote + as
+// \u002B until early 2026.
 func knownEscapes(texts [][]byte) bool {
 	for _, text := range texts {
 		if bytes.Count(text, []byte(`\`)) != bytes.Count(text, []byte(`\/`))+bytes.Count(text, []byte(`\u002B`)) {
