@@ -481,7 +481,7 @@ func (p *picky) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
-	in, _ := wire.DecodePutRecordBatch(body)
+	in, _ := wire.DecodePutRecordBatch(bytes.Clone(body)) // it uses up what it is given
 	if slices.ContainsFunc(in.Records, func(data []byte) bool { return bytes.Contains(data, []byte("poison")) }) {
 		answer := `{"__type":"ValidationException","message":"1 validation error detected: Value 'x' at 'records.1.member.data' failed"}`
 		return &http.Response{StatusCode: 400, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: req}, nil

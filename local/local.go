@@ -131,6 +131,7 @@ type Backend struct {
 	journal *spool.Spool
 	metrics metrics
 	recent  recent
+	ids     *recordIDs
 	started time.Time
 
 	control sync.Mutex // one change of the streams at a time, with the file that keeps them
@@ -163,7 +164,7 @@ func New(cfg Config) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{
-		cfg: cfg, dest: cfg.Destination, log: cfg.Logger, started: time.Now(), quota: cfg.Quota, faults: cfg.Faults, streams: map[streamKey]*stream{},
+		cfg: cfg, dest: cfg.Destination, log: cfg.Logger, started: time.Now(), ids: newRecordIDs(), quota: cfg.Quota, faults: cfg.Faults, streams: map[streamKey]*stream{},
 	}
 	if b.dest == nil {
 		dir, err := file.New(cfg.Dir)

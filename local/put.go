@@ -3,12 +3,9 @@ package local
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/hydrant-go/hydrant/server"
@@ -144,7 +141,7 @@ func (s *stream) put(ctx context.Context, records [][]byte, refuse func(int) (co
 
 // admit gives every record an id or an error, and lists the accepted ones.
 func (s *stream) admit(records [][]byte, refuse func(int) (code, message string), accepted *[]spool.Record) (wire.PutResponse, error) {
-	ids := newRecordIDs(len(records))
+	ids := s.backend.ids.next(len(records))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.acceptsLocked(); err != nil {
@@ -189,17 +186,4 @@ func (s *stream) store(ctx context.Context, accepted []spool.Record) error {
 	}
 	s.flow.kick()
 	return nil
-}
-
-// recordIDLen is the length that AWS's record ids were seen to have: 168 bytes
-// in base64 without padding.
-const recordIDLen = 168 * 4 / 3
-
-// newRecordIDs returns n ids, one after the other.
-func newRecordIDs(n int) string {
-	raw := make([]byte, 0, n*168)
-	for range n * 168 / 8 {
-		raw = binary.NativeEndian.AppendUint64(raw, rand.Uint64())
-	}
-	return base64.RawStdEncoding.EncodeToString(raw)
 }

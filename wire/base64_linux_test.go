@@ -32,6 +32,32 @@ func TestBase64AtTheEdgeOfMemory(t *testing.T) {
 	}
 }
 
+// Decoding in place gives the same too, and touches no byte before the text nor
+// after it.
+func TestDecodeInPlaceAtTheEdgeOfMemory(t *testing.T) {
+	memory := edge(t)
+	for size := range 2000 {
+		data := make([]byte, size)
+		for i := range data {
+			data[i] = byte(rand.Uint32())
+		}
+		text := base64.StdEncoding.EncodeToString(data)
+		place := memory[len(memory)-len(text):]
+		before := memory[len(memory)-len(text)-1:][:1]
+		copy(place, text)
+		before[0] = 0xa5
+		if got, ok := decodeInPlace(place); !ok || !bytes.Equal(got, data) || before[0] != 0xa5 {
+			t.Fatalf("decodeInPlace(%s) = %x, %v, want %x; the byte before: %x", text, got, ok, data, before)
+		}
+		// Records stand close together: the byte after belongs to the next one.
+		copy(memory, text)
+		memory[len(text)] = 0xa5
+		if got, ok := decodeInPlace(memory[:len(text)]); !ok || !bytes.Equal(got, data) || memory[len(text)] != 0xa5 {
+			t.Fatalf("decodeInPlace(%s) = %x, %v, want %x; the byte after: %x", text, got, ok, data, memory[len(text)])
+		}
+	}
+}
+
 // edge is memory that ends where the next byte may not be touched.
 func edge(t *testing.T) []byte {
 	t.Helper()

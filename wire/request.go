@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/segmentio/asm/ascii"
 	fast "github.com/segmentio/asm/base64"
 )
 
@@ -59,6 +60,11 @@ func appendRecord(dst, data []byte) []byte {
 
 // appendString appends s as a JSON string.
 func appendString(dst []byte, s string) []byte {
+	if ascii.ValidPrintString(s) && strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\\') < 0 {
+		dst = append(dst, '"')
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
 	quoted, err := json.Marshal(s)
 	if err != nil {
 		panic("wire: a string that cannot be JSON: " + err.Error()) // json.Marshal has no error for strings
@@ -91,7 +97,17 @@ func (b *blob) UnmarshalJSON(text []byte) error {
 
 // DecodePutRecord decodes the body of a PutRecord call. The error is an
 // [*Error] with code SerializationException; constraints are [ValidatePut]'s.
+//
+// The call uses body up, whether it succeeds or not: the record may be a view of
+// body's memory, decoded in place. Who keeps the record keeps all of body.
 func DecodePutRecord(body []byte) (PutRequest, error) {
+	if req, ok, err := scanPut(body, true); ok {
+		return req, err
+	}
+	return slowPutRecord(body)
+}
+
+func slowPutRecord(body []byte) (PutRequest, error) {
 	var in struct {
 		DeliveryStreamName *string
 		Record             *jsonRecord
@@ -107,8 +123,15 @@ func DecodePutRecord(body []byte) (PutRequest, error) {
 }
 
 // DecodePutRecordBatch decodes the body of a PutRecordBatch call, with errors
-// as in [DecodePutRecord].
+// as in [DecodePutRecord]; it uses body up like that.
 func DecodePutRecordBatch(body []byte) (PutRequest, error) {
+	if req, ok, err := scanPut(body, false); ok {
+		return req, err
+	}
+	return slowPutRecordBatch(body)
+}
+
+func slowPutRecordBatch(body []byte) (PutRequest, error) {
 	var in struct {
 		DeliveryStreamName *string
 		Records            []*jsonRecord

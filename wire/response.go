@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -24,6 +25,7 @@ type PutResponse struct {
 
 // AppendPutRecordResponse appends the answer to a PutRecord call to dst.
 func AppendPutRecordResponse(dst []byte, recordID string, encrypted bool) []byte {
+	dst = slices.Grow(dst, len(`{"RecordId":"","Encrypted":false}`)+len(recordID))
 	dst = append(dst, `{"RecordId":`...)
 	dst = appendString(dst, recordID)
 	dst = append(dst, `,"Encrypted":`...)
@@ -36,6 +38,14 @@ func AppendPutRecordResponse(dst []byte, recordID string, encrypted bool) []byte
 // A successful entry has no error members: Redpanda Connect reads ErrorMessage
 // wherever ErrorCode is set.
 func AppendPutRecordBatchResponse(dst []byte, resp PutResponse) []byte {
+	size := len(`{"FailedPutCount":500,"Encrypted":false,"RequestResponses":[]}`)
+	for _, e := range resp.Entries {
+		size += len(`{"RecordId":""},`) + len(e.RecordID)
+		if e.ErrorCode != "" {
+			size += len(`{"ErrorCode":"","ErrorMessage":""},`) + len(e.ErrorCode) + len(e.ErrorMessage)
+		}
+	}
+	dst = slices.Grow(dst, size)
 	dst = append(dst, `{"FailedPutCount":`...)
 	dst = strconv.AppendInt(dst, int64(resp.FailedPutCount), 10)
 	dst = append(dst, `,"Encrypted":`...)
@@ -79,7 +89,7 @@ func DecodePutRecordResponse(body []byte) (recordID string, encrypted bool, err 
 // does not check that the answer fits a request. The entries are appended to
 // entries, which may be nil; their strings share one copy of body.
 func DecodePutRecordBatchResponse(body []byte, entries []PutEntry) (PutResponse, error) {
-	if resp, ok := scanResponse(string(body), entries); ok {
+	if resp, ok := scanResponse(body, entries); ok {
 		return resp, nil
 	}
 	var out struct {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -9,19 +10,19 @@ import (
 // sends: the known members in any order, each at most once, strings without
 // escapes. It takes no reflection and allocates only the list. Of anything else
 // it says false, and the caller decodes the answer the slow way.
-func scanResponse(body string, entries []PutEntry) (PutResponse, bool) {
-	s := scanner{text: body}
+func scanResponse(body []byte, entries []PutEntry) (PutResponse, bool) {
+	s := scanner{body: body, text: string(body)}
 	resp := PutResponse{Entries: entries}
 	var seenCount, seenEncrypted, seenEntries bool
-	ok := s.object(func(key string) bool {
+	ok := s.object(func(key []byte) bool {
 		switch {
-		case key == "FailedPutCount" && !seenCount:
+		case string(key) == "FailedPutCount" && !seenCount:
 			seenCount = true
 			return s.number(&resp.FailedPutCount)
-		case key == "Encrypted" && !seenEncrypted:
+		case string(key) == "Encrypted" && !seenEncrypted:
 			seenEncrypted = true
 			return s.boolean(&resp.Encrypted)
-		case key == "RequestResponses" && !seenEntries:
+		case string(key) == "RequestResponses" && !seenEntries:
 			seenEntries = true
 			return s.entries(&resp.Entries)
 		}
@@ -34,13 +35,14 @@ func scanResponse(body string, entries []PutEntry) (PutResponse, bool) {
 // scanner walks over JSON text. Its methods say false where the text is not
 // what they look for, and the scan ends there.
 type scanner struct {
-	text string
+	body []byte
 	at   int
+	text string // a copy of body, of which the strings of an answer are views
 }
 
 func (s *scanner) space() {
-	for s.at < len(s.text) {
-		switch s.text[s.at] {
+	for s.at < len(s.body) {
+		switch s.body[s.at] {
 		case ' ', '\t', '\r', '\n':
 			s.at++
 		default:
@@ -52,15 +54,26 @@ func (s *scanner) space() {
 // next passes space and then c, if it is there.
 func (s *scanner) next(c byte) bool {
 	s.space()
-	if s.at == len(s.text) || s.text[s.at] != c {
+	if s.at == len(s.body) || s.body[s.at] != c {
 		return false
 	}
 	s.at++
 	return true
 }
 
+// word passes space and then word, if it is there.
+func (s *scanner) word(word string) bool {
+	s.space()
+	rest := s.body[s.at:]
+	if len(rest) < len(word) || string(rest[:len(word)]) != word {
+		return false
+	}
+	s.at += len(word)
+	return true
+}
+
 // object calls member with each key; member scans the value.
-func (s *scanner) object(member func(key string) bool) bool {
+func (s *scanner) object(member func(key []byte) bool) bool {
 	if !s.next('{') {
 		return false
 	}
@@ -68,8 +81,8 @@ func (s *scanner) object(member func(key string) bool) bool {
 		return true
 	}
 	for {
-		var key string
-		if !s.str(&key) || !s.next(':') || !member(key) {
+		key, ok := s.plain()
+		if !ok || !s.next(':') || !member(key) {
 			return false
 		}
 		if !s.next(',') {
@@ -78,42 +91,51 @@ func (s *scanner) object(member func(key string) bool) bool {
 	}
 }
 
-func (s *scanner) str(v *string) bool {
+// quoted scans up to the next quote: all of a string, unless that quote is
+// escaped.
+func (s *scanner) quoted() ([]byte, bool) {
 	if !s.next('"') {
-		return false
+		return nil, false
 	}
-	rest := s.text[s.at:]
-	end := strings.IndexByte(rest, '"')
-	if end < 0 || strings.IndexByte(rest[:end], '\\') >= 0 {
-		return false
+	end := bytes.IndexByte(s.body[s.at:], '"')
+	if end < 0 {
+		return nil, false
 	}
-	*v, s.at = rest[:end], s.at+end+1
-	return true
+	end += s.at
+	text := s.body[s.at:end:end]
+	s.at = end + 1
+	return text, true
+}
+
+// plain scans a string without escapes.
+func (s *scanner) plain() ([]byte, bool) {
+	text, ok := s.quoted()
+	return text, ok && bytes.IndexByte(text, '\\') < 0
+}
+
+func (s *scanner) str(v *string) bool {
+	text, ok := s.plain()
+	if ok {
+		*v = s.text[s.at-1-len(text) : s.at-1]
+	}
+	return ok
 }
 
 // number scans a count: digits only.
 func (s *scanner) number(v *int) bool {
 	s.space()
 	start := s.at
-	for s.at < len(s.text) && s.at-start < 9 && '0' <= s.text[s.at] && s.text[s.at] <= '9' {
-		*v = *v*10 + int(s.text[s.at]-'0')
+	for s.at < len(s.body) && s.at-start < 9 && '0' <= s.body[s.at] && s.body[s.at] <= '9' {
+		*v = *v*10 + int(s.body[s.at]-'0')
 		s.at++
 	}
-	digits := s.text[start:s.at]
-	return digits == "0" || digits != "" && digits[0] != '0'
+	digits := s.body[start:s.at]
+	return len(digits) == 1 || len(digits) > 1 && digits[0] != '0'
 }
 
 func (s *scanner) boolean(v *bool) bool {
-	s.space()
-	word := "false"
-	if *v = strings.HasPrefix(s.text[s.at:], "true"); *v {
-		word = "true"
-	}
-	if !strings.HasPrefix(s.text[s.at:], word) {
-		return false
-	}
-	s.at += len(word)
-	return true
+	*v = s.word("true")
+	return *v || s.word("false")
 }
 
 func (s *scanner) entries(list *[]PutEntry) bool {
@@ -124,7 +146,7 @@ func (s *scanner) entries(list *[]PutEntry) bool {
 		return true
 	}
 	// An accepted entry is some 240 bytes long.
-	*list = slices.Grow(*list, min(len(s.text)/200+1, MaxBatchRecords))
+	*list = slices.Grow(*list, min(len(s.body)/200+1, MaxBatchRecords))
 	for {
 		var e PutEntry
 		if !s.entry(&e) {
@@ -147,8 +169,8 @@ func (s *scanner) entry(e *PutEntry) bool {
 			return true
 		}
 	}
-	return s.object(func(key string) bool {
-		switch key {
+	return s.object(func(key []byte) bool {
+		switch string(key) {
 		case "RecordId":
 			return s.str(&e.RecordID)
 		case "ErrorCode":

@@ -59,7 +59,7 @@ func TestScanResponse(t *testing.T) {
 		{`[]`, false},
 		{``, false},
 	} {
-		resp, fast := scanResponse(tt.body, nil)
+		resp, fast := scanResponse([]byte(tt.body), nil)
 		if fast != tt.fast {
 			t.Errorf("scanResponse(%s): %v, want %v", tt.body, fast, tt.fast)
 		}
@@ -97,7 +97,7 @@ func FuzzScanResponse(f *testing.F) {
 	f.Add(`{"FailedPutCount":1,"Encrypted":false,"RequestResponses":[{"RecordId":"a"},{"ErrorCode":"c","ErrorMessage":"m"}]}`)
 	f.Add(` { "RequestResponses" : [ {} , { "RecordId" : "" } ] } `)
 	f.Fuzz(func(t *testing.T, body string) {
-		got, fast := scanResponse(body, nil)
+		got, fast := scanResponse([]byte(body), nil)
 		if !fast {
 			return
 		}

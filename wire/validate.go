@@ -49,6 +49,9 @@ func (v *Violations) Name(name *string) {
 		v.Required(path)
 		return
 	}
+	if len(*name) <= MaxNameBytes && matchesNamePattern(*name) {
+		return
+	}
 	value := "'" + *name + "'"
 	if len(*name) > MaxNameBytes {
 		v.Add(value, path, fmt.Sprintf("have length less than or equal to %d", MaxNameBytes))
@@ -56,7 +59,7 @@ func (v *Violations) Name(name *string) {
 	if *name == "" {
 		v.Add(value, path, "have length greater than or equal to 1")
 	}
-	if !nameRE.MatchString(*name) {
+	if !matchesNamePattern(*name) {
 		v.Add(value, path, "satisfy regular expression pattern: "+NamePattern)
 	}
 }

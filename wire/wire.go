@@ -8,10 +8,7 @@
 // disagree with what AWS was seen to do, the comment says so.
 package wire
 
-import (
-	"fmt"
-	"regexp"
-)
+import "fmt"
 
 // Limits of the put calls. All of them count raw bytes, before base64.
 const (
@@ -73,7 +70,17 @@ const MaxNameBytes = 64
 // NamePattern is the service's pattern for the name of a delivery stream.
 const NamePattern = `[a-zA-Z0-9_.-]+`
 
-var nameRE = regexp.MustCompile(`^` + NamePattern + `$`)
+// matchesNamePattern is NamePattern without the cost of a regular expression.
+func matchesNamePattern(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return name != ""
+}
 
 // CheckStreamName tells in words what is wrong with a delivery stream's name,
 // or returns nil. It is for messages to people; a server answers with
@@ -84,7 +91,7 @@ func CheckStreamName(name string) error {
 		return fmt.Errorf("the delivery stream's name is empty")
 	case len(name) > MaxNameBytes:
 		return fmt.Errorf("delivery stream name %q has %d characters, the limit is %d", name, len(name), MaxNameBytes)
-	case !nameRE.MatchString(name):
+	case !matchesNamePattern(name):
 		return fmt.Errorf("delivery stream name %q may hold only letters, digits, '_', '.' and '-'", name)
 	}
 	return nil

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -174,6 +175,13 @@ func TestResponseForm(t *testing.T) {
 	const want = `{"FailedPutCount":1,"Encrypted":false,"RequestResponses":[{"RecordId":"r"},{"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."}]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	// Ids and texts come from wherever a backend has them.
+	for _, id := range []string{`"`, `\`, "\n", "\x00", "\x7f", "é", "<&>", strings.Repeat("x", 64) + `"`} {
+		got := AppendPutRecordBatchResponse(nil, PutResponse{Entries: []PutEntry{{RecordID: id}}})
+		if resp, err := DecodePutRecordBatchResponse(got, nil); err != nil || resp.Entries[0].RecordID != id || !json.Valid(got) {
+			t.Errorf("record id %q: %s: %v", id, got, err)
+		}
 	}
 	id, enc, err := DecodePutRecordResponse(AppendPutRecordResponse(nil, "id", true))
 	if id != "id" || !enc || err != nil {
