@@ -1,18 +1,27 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
+	"github.com/hydrant-go/hydrant/internal/ui"
 	"github.com/hydrant-go/hydrant/local"
+	"github.com/hydrant-go/hydrant/local/convert"
+	"github.com/hydrant-go/hydrant/local/deliver/s3"
+	"github.com/hydrant-go/hydrant/local/process"
 	"github.com/hydrant-go/hydrant/server"
 )
 
@@ -23,11 +32,26 @@ const (
 )
 
 type localOptions struct {
-	addr, dir   string
-	credentials string
-	noAuth      bool
-	quota       local.Quota
-	plan        local.Plan
+	addr, dir        string
+	state            string
+	ephemeral        bool
+	maxJournal       string
+	credentials      string
+	noAuth           bool
+	account          string
+	tls              bool
+	tlsCert, tlsKey  string
+	speed            float64
+	flush            string
+	stateDelay       time.Duration
+	s3Endpoint       string
+	lambdaEndpoint   string
+	tables           []string
+	allowHTTP        bool
+	regionQuota      bool
+	quota            local.Quota
+	plan             local.Plan
+	faults           string
 }
 
 func (a *app) local() *cobra.Command {
@@ -36,10 +60,16 @@ func (a *app) local() *cobra.Command {
 		Use:   "local",
 		Short: "Run a local Firehose that any AWS SDK can use, until interrupted",
 		Long: `Run a local Firehose that any AWS SDK can use, until interrupted. It prints the
-environment variables that point SDKs at it. What is put into its streams is
-delivered into files DIR/BUCKET/KEY. An interrupt delivers what is buffered, and
+environment variables that point SDKs at it, and has a page for browsers at the same
+address. What is put into its streams is delivered into files DIR/BUCKET/KEY, which
+S3 clients can list and read there too, or to an S3 of your choice.
+
+Streams, and records that were accepted and are not delivered yet, are kept in
+DIR/.hydrant across restarts and crashes. An interrupt delivers what is buffered, and
 ends it.`,
 		Example: `  hydrant local
+  hydrant local --speed 60                     # a buffer of 300 s is delivered after 5 s
+  hydrant local --flush each-call --ephemeral  # for tests: what was put is there at once
   hydrant local --quota-records 1000 --fault-refuse 0.2`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runLocal(cmd.Context(), &o) },
@@ -47,11 +77,27 @@ ends it.`,
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", "127.0.0.1:4573", "address to listen on; port 0 takes a free one")
 	f.StringVar(&o.dir, "dir", "hydrant-local", "folder to deliver into")
+	f.StringVar(&o.state, "state", "", "folder of the streams and of what is not delivered yet (default DIR/.hydrant)")
+	f.BoolVar(&o.ephemeral, "ephemeral", false, "keep streams and what is not delivered in memory only")
+	f.StringVar(&o.maxJournal, "max-journal", "", "most bytes that may wait for delivery; beyond it records are throttled (default 4GiB, with --ephemeral 256MiB)")
 	f.StringVar(&o.credentials, "credentials", localAccessKey+":"+localSecretKey, "access key id and secret that calls must be signed with, KEY:SECRET")
 	f.BoolVar(&o.noAuth, "no-auth", false, "do not check signatures")
+	f.StringVar(&o.account, "account", "000000000000", "account of all streams, 12 digits")
+	f.BoolVar(&o.tls, "tls", false, "serve https, by a certificate of its own")
+	f.StringVar(&o.tlsCert, "tls-cert", "", "serve https by this certificate, a PEM file")
+	f.StringVar(&o.tlsKey, "tls-key", "", "its key, a PEM file")
+	f.Float64Var(&o.speed, "speed", 1, "how many times as fast buffering intervals and retries pass")
+	f.StringVar(&o.flush, "flush", "", "each-call: deliver what a put call brought before it is answered")
+	f.DurationVar(&o.stateDelay, "state-delay", 0, "how long streams stay CREATING and DELETING")
+	f.StringVar(&o.s3Endpoint, "s3-endpoint", "", "deliver to the S3 at this URL instead of the folder; signed with the SDK's own credentials, or those of --credentials")
+	f.StringVar(&o.lambdaEndpoint, "lambda-endpoint", "", "URL where Lambda functions that transform records are invoked")
+	f.StringArrayVar(&o.tables, "table", nil, "columns of a Glue table for format conversion: DATABASE.TABLE=id:bigint,name:string or =FILE with JSON; may be given more than once")
+	f.BoolVar(&o.allowHTTP, "allow-http", false, "let HTTP endpoint destinations have http:// and other ports than 443, which AWS does not")
+	f.BoolVar(&o.regionQuota, "quota-region", false, "give each stream the quota that AWS gives it in its region")
 	f.IntVar(&o.quota.Records, "quota-records", 0, "records a second that each stream takes (0: no limit)")
 	f.IntVar(&o.quota.Calls, "quota-calls", 0, "put calls a second that each stream takes (0: no limit)")
 	f.IntVar(&o.quota.Bytes, "quota-bytes", 0, "raw bytes a second that each stream takes (0: no limit)")
+	f.StringVar(&o.faults, "faults", "", "JSON file with a fault plan, instead of the flags below")
 	f.Float64Var(&o.plan.Refuse, "fault-refuse", 0, `share of records to refuse with "Slow down.", 0 to 1`)
 	f.Float64Var(&o.plan.Error, "fault-error", 0, "share of put calls to fail with 500 or 503, 0 to 1")
 	f.Float64Var(&o.plan.ResetBefore, "fault-reset-before", 0, "share of put calls to reset before anything is stored, 0 to 1")
@@ -62,6 +108,9 @@ ends it.`,
 	return cmd
 }
 
+var accountRE = regexp.MustCompile(`^\d{12}$`)
+
+// check tells what is wrong with the flags, and returns the credentials.
 func (o *localOptions) check() (map[string]string, error) {
 	key, secret, ok := strings.Cut(o.credentials, ":")
 	if !ok || key == "" || secret == "" {
@@ -72,10 +121,104 @@ func (o *localOptions) check() (map[string]string, error) {
 			return nil, usageError("%s is %d, it must not be negative", flag, v)
 		}
 	}
-	if err := o.plan.Validate(); err != nil {
-		return nil, usageError("%w", err)
+	switch {
+	case o.flush != "" && o.flush != "each-call":
+		return nil, usageError("--flush is %q, it may only be each-call", o.flush)
+	case !(o.speed > 0):
+		return nil, usageError("--speed is %v, it must be more than 0", o.speed)
+	case !accountRE.MatchString(o.account):
+		return nil, usageError("--account is %q, it must have 12 digits", o.account)
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return nil, usageError("--tls-cert and --tls-key go together")
+	case o.ephemeral && o.state != "":
+		return nil, usageError("--ephemeral keeps nothing, so --state has no use")
+	case o.regionQuota && o.quota != (local.Quota{}):
+		return nil, usageError("--quota-region is the whole quota; leave the other --quota flags out")
 	}
 	return map[string]string{key: secret}, nil
+}
+
+// config is the Firehose's.
+func (a *app) localConfig(ctx context.Context, o *localOptions) (cfg local.Config, err error) {
+	cfg = local.Config{
+		Dir: o.dir, Quota: o.quota, RegionQuota: o.regionQuota, StateDelay: o.stateDelay, Speed: o.speed, EachCall: o.flush == "each-call",
+		AllowHTTP: o.allowHTTP, Logger: a.log, Lambda: process.LambdaConfig{Endpoint: o.lambdaEndpoint},
+	}
+	if !o.ephemeral {
+		cfg.State = cmp.Or(o.state, filepath.Join(o.dir, ".hydrant"))
+	}
+	if o.maxJournal != "" {
+		if cfg.MaxJournal, err = ui.ParseBytes(o.maxJournal); err != nil || cfg.MaxJournal < 1<<20 {
+			return cfg, usageError("--max-journal is %q, it must be a size of at least 1MiB", o.maxJournal)
+		}
+	}
+	if cfg.Tables, err = parseTables(o.tables); err != nil {
+		return cfg, err
+	}
+	if o.lambdaEndpoint != "" || o.s3Endpoint != "" {
+		sdk, err := a.localAWS(ctx, o)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Lambda.Credentials = sdk.Credentials
+		if o.s3Endpoint != "" {
+			if cfg.Destination, err = s3.New(s3.Config{AWS: sdk, Endpoint: o.s3Endpoint, PathStyle: true, CreateBuckets: true}); err != nil {
+				return cfg, usageError("--s3-endpoint: %w", err)
+			}
+		}
+	}
+	plan := &o.plan
+	if o.faults != "" {
+		text, err := os.ReadFile(o.faults)
+		if err != nil {
+			return cfg, usageError("--faults: %w", err)
+		}
+		if plan, err = local.ParsePlan(text); err != nil {
+			return cfg, usageError("--faults %s: %w", o.faults, err)
+		}
+	}
+	if err := plan.Validate(); err != nil {
+		return cfg, usageError("%w", err)
+	}
+	cfg.Faults = plan
+	return cfg, nil
+}
+
+// localAWS is what the local Firehose itself calls others with: the SDK's own
+// settings, and its own credentials where there are none.
+func (a *app) localAWS(ctx context.Context, o *localOptions) (aws.Config, error) {
+	sdk, err := a.aws(ctx)
+	if err != nil {
+		return sdk, err
+	}
+	if _, err := sdk.Credentials.Retrieve(ctx); err != nil {
+		key, secret, _ := strings.Cut(o.credentials, ":")
+		sdk.Credentials = credentials.NewStaticCredentialsProvider(key, secret, "")
+	}
+	return sdk, nil
+}
+
+// parseTables reads the columns of Glue tables.
+func parseTables(list []string) (map[string][]convert.Column, error) {
+	tables := map[string][]convert.Column{}
+	for _, text := range list {
+		name, columns, ok := strings.Cut(text, "=")
+		if !ok || strings.Count(name, ".") != 1 {
+			return nil, usageError("--table is %q, it must be DATABASE.TABLE=COLUMNS or DATABASE.TABLE=FILE", text)
+		}
+		if !strings.Contains(columns, ":") {
+			content, err := os.ReadFile(columns)
+			if err != nil {
+				return nil, usageError("--table %s: %w", name, err)
+			}
+			columns = string(content)
+		}
+		var err error
+		if tables[name], err = convert.ParseColumns(columns); err != nil {
+			return nil, usageError("--table %s: %w", name, err)
+		}
+	}
+	return tables, nil
 }
 
 func (a *app) runLocal(ctx context.Context, o *localOptions) error {
@@ -83,11 +226,7 @@ func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 	if err != nil {
 		return err
 	}
-	region := a.region
-	if region == "" {
-		region = "us-east-1"
-	}
-	backend, err := local.New(local.Config{Dir: o.dir, Quota: o.quota, Faults: &o.plan, Logger: a.log})
+	cfg, err := a.localConfig(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -95,17 +234,36 @@ func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 	if err != nil {
 		return fmt.Errorf("%w\nhint: --addr 127.0.0.1:0 takes a free port", err)
 	}
-	srv := &http.Server{
-		Handler: backend.Handler(server.Config{
-			Credentials: keys, NoAuth: o.noAuth, Region: region, Logger: a.log,
-		}),
-		ReadHeaderTimeout: 10 * time.Second,
-	}
-	if err := a.showLocal("http://"+listener.Addr().String(), o, region); err != nil {
+	defer listener.Close()
+	backend, err := local.New(cfg)
+	if err != nil {
 		return err
 	}
+	region := cmp.Or(a.region, "us-east-1")
+	srv := &http.Server{
+		Handler: backend.Handler(server.Config{
+			Credentials: keys, NoAuth: o.noAuth, Account: o.account, Region: region, AllowHTTP: o.allowHTTP, Logger: a.log,
+		}),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 5 * time.Minute,
+	}
+	url, ca := "http://"+listener.Addr().String(), ""
+	if o.tls || o.tlsCert != "" {
+		if srv.TLSConfig, ca, err = o.serverTLS(cmp.Or(cfg.State, o.dir)); err != nil {
+			return errors.Join(err, shutDown(srv, backend))
+		}
+		url = "https://" + listener.Addr().String()
+	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
+	go func() {
+		if srv.TLSConfig != nil {
+			served <- srv.ServeTLS(listener, "", "")
+			return
+		}
+		served <- srv.Serve(listener)
+	}()
+	if err := a.showLocal(url, ca, o, region); err != nil {
+		return errors.Join(err, shutDown(srv, backend))
+	}
 	select {
 	case err = <-served:
 	case <-ctx.Done():
@@ -121,26 +279,43 @@ func shutDown(srv *http.Server, backend *local.Backend) error {
 	return errors.Join(srv.Shutdown(ctx), backend.Close(ctx))
 }
 
-func (a *app) showLocal(url string, o *localOptions, region string) error {
+func (a *app) showLocal(url, ca string, o *localOptions, region string) error {
 	dir, err := filepath.Abs(o.dir)
 	if err != nil {
 		return err
 	}
 	key, secret, _ := strings.Cut(o.credentials, ":")
 	if a.json {
-		return a.printJSON(map[string]any{"endpoint": url, "dir": dir, "access_key_id": key, "secret_access_key": secret, "region": region})
+		out := map[string]any{"endpoint": url, "dir": dir, "access_key_id": key, "secret_access_key": secret, "region": region}
+		if ca != "" {
+			out["ca_bundle"] = ca
+		}
+		return a.printJSON(out)
 	}
-	for _, line := range [][2]string{
+	lines := [][2]string{
 		{"AWS_ENDPOINT_URL_FIREHOSE", url},
+		{"AWS_ENDPOINT_URL_S3", url},
 		{"AWS_ENDPOINT_URL_CLOUDWATCH", url},
+		{"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", url},
 		{"AWS_ACCESS_KEY_ID", key},
 		{"AWS_SECRET_ACCESS_KEY", secret},
 		{"AWS_REGION", region},
 		{"AWS_DEFAULT_REGION", region}, // what boto3 and the AWS CLI read
-	} {
+	}
+	if ca != "" {
+		if ca, err = filepath.Abs(ca); err != nil {
+			return err
+		}
+		lines = append(lines, [2]string{"AWS_CA_BUNDLE", ca})
+	}
+	for _, line := range lines {
 		fmt.Fprintf(a.stdout, "export %s=%s\n", line[0], line[1])
 	}
-	a.tell("\nA local Firehose listens on %s and delivers into %s.", url, dir)
+	where := dir
+	if o.s3Endpoint != "" {
+		where = o.s3Endpoint
+	}
+	a.tell("\nA local Firehose listens on %s and delivers into %s. Its page is there, too.", url, where)
 	a.tell("Paste the lines above into another terminal; every AWS SDK there will use it. Ctrl-C ends it.")
 	return nil
 }
