@@ -150,19 +150,30 @@ func (d *Dir) HasBucket(bucket string) (bool, error) {
 }
 
 func (d *Dir) openBucket(bucket string) (*os.Root, error) {
+	b, err := d.findBucket(bucket)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %q: %w", bucket, err)
+	}
+	return b, nil
+}
+
+func (d *Dir) findBucket(bucket string) (*os.Root, error) {
+	if !isBucket(bucket) {
+		return nil, fs.ErrNotExist
+	}
 	root, err := d.open()
-	if err == nil {
-		defer root.Close()
-		if isBucket(bucket) {
-			root, err = root.OpenRoot(bucket)
-		} else {
-			err = fs.ErrNotExist
-		}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Lstat(bucket)
+	if err == nil && !info.IsDir() {
+		err = fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %q: %w", bucket, missing(err))
+		return nil, missing(err)
 	}
-	return root, nil
+	return root.OpenRoot(bucket)
 }
 
 // MakeBucket makes an empty bucket. The error is an [fs.ErrExist] if it is
