@@ -109,15 +109,24 @@ func (f *fixture) do(method, path, body string, headers ...string) *http.Respons
 	return resp
 }
 
+func (f *fixture) body(resp *http.Response) string {
+	f.Helper()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return string(text)
+}
+
 // errorOf reads S3's error out of an answer.
 func (f *fixture) errorOf(resp *http.Response) (code string) {
 	f.Helper()
-	text, err := io.ReadAll(resp.Body)
+	text := f.body(resp)
 	var e struct {
 		XMLName                            xml.Name `xml:"Error"`
 		Code, Message, Resource, RequestID string
 	}
-	if err := errors.Join(err, xml.Unmarshal(text, &e)); err != nil {
+	if err := xml.Unmarshal([]byte(text), &e); err != nil {
 		f.Fatalf("%v: %s", err, text)
 	}
 	if e.Message == "" || e.Resource == "" || e.RequestID == "" || e.RequestID != resp.Header.Get("X-Amz-Request-Id") {
@@ -240,11 +249,7 @@ func TestGet(t *testing.T) {
 			case tt.status >= 400:
 				body = f.errorOf(resp)
 			default:
-				all, err := io.ReadAll(resp.Body)
-				if err != nil {
-					t.Error(err)
-				}
-				body = string(all)
+				body = f.body(resp)
 			}
 			if resp.StatusCode != tt.status || body != tt.body || resp.Header.Get("Content-Range") != tt.contentRange {
 				t.Errorf("%s with %s: %d %q, Content-Range %q, want %d %q, %q", method, tt.header, resp.StatusCode, body, resp.Header.Get("Content-Range"), tt.status, tt.body, tt.contentRange)
@@ -510,8 +515,8 @@ func TestVirtualHost(t *testing.T) {
 	f := serve(t)
 	f.write("folder/k", "content")
 	resp := f.do("GET", "/folder/k", "", "Host: b.localhost:4573")
-	if body, err := io.ReadAll(resp.Body); string(body) != "content" {
-		t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
+	if body := f.body(resp); body != "content" {
+		t.Errorf("got %d %q", resp.StatusCode, body)
 	}
 	if got := f.errorOf(f.do("GET", "/", "", "Host: none.localhost")); got != "NoSuchBucket" {
 		t.Errorf("no bucket in the host's name: %s", got)
