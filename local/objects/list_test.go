@@ -1,7 +1,6 @@
 package objects_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -138,38 +137,6 @@ func TestListLikeModel(t *testing.T) {
 				return
 			}
 		}
-	}
-}
-
-// TestListPages lists 2,500 objects, with what is said of each.
-func TestListPages(t *testing.T) {
-	f := serve(t)
-	var want []string
-	for i := range 2500 {
-		key := fmt.Sprintf("2026/07/%02d/s-%04d", i%30, i)
-		f.write(key, strings.Repeat("x", i%7))
-		want = append(want, key)
-	}
-	slices.Sort(want)
-	var got []string
-	pages := s3.NewListObjectsV2Paginator(f.s3, &s3.ListObjectsV2Input{Bucket: aws.String("b")})
-	n := 0
-	for ; pages.HasMorePages(); n++ {
-		page, err := pages.NextPage(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range page.Contents {
-			var i int64
-			fmt.Sscanf((*o.Key)[len("2026/07/00/s-"):], "%d", &i)
-			if *o.Size != i%7 || time.Since(*o.LastModified) > time.Minute || len(*o.ETag) != 36 || o.StorageClass != "STANDARD" {
-				t.Errorf("%s: size %d, of %v, ETag %s, %s", *o.Key, *o.Size, o.LastModified, *o.ETag, o.StorageClass)
-			}
-			got = append(got, *o.Key)
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" || n != 3 {
-		t.Errorf("%d pages, want 3; keys (-want +got):\n%s", n, diff)
 	}
 }
 

@@ -119,6 +119,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r, query: r.URL.Query(), id: newRequestID()}
 	w.Header().Set("X-Amz-Request-Id", c.id)
 	w.Header().Set("X-Amz-Id-2", newID2())
+	if r.ContentLength == 0 && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		// net/http waits for a body to be read. botocore (1.43.11) takes the next
+		// answer on the connection for a part of this one if it is not told so.
+		w.WriteHeader(http.StatusContinue)
+	}
 	c.bucket, c.key = names(r)
 	if err := h.run(c); err != nil {
 		h.fail(c, err)

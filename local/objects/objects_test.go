@@ -1,6 +1,7 @@
 package objects_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/xml"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -508,6 +510,31 @@ func TestBrokenUpload(t *testing.T) {
 	}
 	if got := f.read("k"); got != "old" {
 		t.Errorf("the object holds %q", got)
+	}
+}
+
+// TestContinue: a client that waits for "100 Continue" gets it also where there is
+// no body to be sent. Without it the AWS CLI hangs in what it puts next.
+func TestContinue(t *testing.T) {
+	f := serve(t)
+	f.write("other", "x")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	for _, key := range []string{"a", "b"} {
+		fmt.Fprintf(conn, "PUT /b/%s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", key)
+		for _, want := range []int{100, 200} {
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != want {
+				t.Errorf("an answer is %s, want %d", resp.Status, want)
+			}
+		}
 	}
 }
 
