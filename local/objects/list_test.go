@@ -106,9 +106,10 @@ func TestListLikeModel(t *testing.T) {
 	}
 	for range 3 {
 		f := serve(t)
+		folders := []string{"", "a", "a-", "é/0/b", word(), word()}
 		var keys []string
 		for range 40 {
-			key := strings.Trim(word()+"/"+word(), "/")
+			key := strings.Trim(folders[rng.IntN(len(folders))]+"/"+word(), "/")
 			usable := !slices.ContainsFunc(strings.Split(key, "/"), func(s string) bool { return strings.Trim(s, ".") == "" })
 			clash := slices.ContainsFunc(keys, func(k string) bool {
 				return k == key || strings.HasPrefix(k, key+"/") || strings.HasPrefix(key, k+"/")
@@ -119,13 +120,15 @@ func TestListLikeModel(t *testing.T) {
 			}
 		}
 		for range 25 {
-			a := ask{prefix: word(), after: word(), max: int32(1 + rng.IntN(9))}
+			a := ask{max: int32(1 + rng.IntN(9))}
 			if rng.IntN(2) == 0 {
 				a.delimiter = []string{"/", "/", "a", "-.", "é"}[rng.IntN(5)]
 			}
-			if rng.IntN(2) == 0 {
-				a.prefix = a.prefix[:min(1, len(a.prefix))]
+			some := func() string {
+				key := keys[rng.IntN(len(keys))]
+				return []string{"", word(), strings.ToValidUTF8(key[:rng.IntN(len(key)+1)], "")}[rng.IntN(3)]
 			}
+			a.prefix, a.after = some(), some()
 			want := model(keys, a)
 			if diff := cmp.Diff(want, f.list2(a)); diff != "" {
 				t.Errorf("ListObjectsV2 %+v of %q (-want +got):\n%s", a, keys, diff)
