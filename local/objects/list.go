@@ -53,7 +53,10 @@ func (l *list) group(key string) string {
 // page makes the page. It skips what is not asked for by whole folders.
 func (h *Handler) page(bucket string, l *list) (*page, error) {
 	p := &page{}
-	group := "" // whose keys are done
+	// Whose keys are done. A marker that is a group stands for all of its keys, as
+	// a page may end with one; what S3 makes of a marker inside of a group is
+	// UNVERIFIED: here the group follows it if any of its keys does.
+	group := ""
 	if l.group(l.after) == l.after {
 		group = l.after
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -27,10 +28,38 @@ func etag(info fs.FileInfo) string {
 	return fmt.Sprintf(`"%x-1"`, sum[:16])
 }
 
+var oneRange = regexp.MustCompile(`^bytes=(?:([0-9]+)-([0-9]*)|-[0-9]+)$`)
+
+// setRange makes the Range header say what S3 would understand. AWS was seen to
+// ignore one with more than one range, or that ends before it begins; and to
+// answer for the first part of an object as for a range, which here is all of it.
+func (c *call) setRange() error {
+	switch c.query.Get("partNumber") {
+	case "":
+	case "1":
+		c.r.Header.Set("Range", "bytes=0-")
+		return nil
+	default:
+		return refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+	}
+	m := oneRange.FindStringSubmatch(c.r.Header.Get("Range"))
+	if m != nil && m[2] != "" {
+		from, err := strconv.ParseUint(m[1], 10, 63)
+		to, err2 := strconv.ParseUint(m[2], 10, 63)
+		if err != nil || err2 != nil || to < from {
+			m = nil
+		}
+	}
+	if m == nil {
+		c.r.Header.Del("Range")
+	}
+	return nil
+}
+
 // getObject is HeadObject as well: net/http leaves the body out.
 func (h *Handler) getObject(c *call) error {
-	if n := c.query.Get("partNumber"); n != "" && n != "1" {
-		return refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+	if err := c.setRange(); err != nil {
+		return err
 	}
 	f, encoding, err := h.dir.Open(c.bucket, c.key)
 	if err != nil {
@@ -51,11 +80,6 @@ func (h *Handler) getObject(c *call) error {
 		if v := c.query.Get("response-" + strings.ToLower(name)); v != "" {
 			header.Set(name, v)
 		}
-	}
-	// S3 serves one range; what it does with more is not known. This is what a
-	// server that knows of no ranges does.
-	if strings.Contains(c.r.Header.Get("Range"), ",") {
-		c.r.Header.Del("Range")
 	}
 	http.ServeContent(&content{ResponseWriter: c.w, h: h, c: c, size: info.Size()}, c.r, "", info.ModTime(), f)
 	return nil

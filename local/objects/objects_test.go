@@ -235,6 +235,10 @@ func TestGet(t *testing.T) {
 		{"Range: bytes=5-99", 206, "56789", "bytes 5-9/10"},
 		{"Range: bytes=10-", 416, "InvalidRange", "bytes */10"},
 		{"Range: bytes=0-1,4-5", 200, "0123456789", ""},
+		{"Range: bytes=3-2", 200, "0123456789", ""},
+		{"Range: items=0-1", 200, "0123456789", ""},
+		{"Range: bytes=-", 200, "0123456789", ""},
+		{"Range: bytes=-99", 206, "0123456789", "bytes 0-9/10"},
 		{"If-Match: " + etag, 200, "0123456789", ""},
 		{`If-Match: "other"`, 412, "PreconditionFailed", ""},
 		{"If-None-Match: " + etag, 304, "", ""},
@@ -262,6 +266,9 @@ func TestGet(t *testing.T) {
 				t.Errorf("%s with %s: length %d, header %v", method, tt.header, resp.ContentLength, resp.Header)
 			}
 		}
+	}
+	if resp := f.do("HEAD", "/b/k?partNumber=1", ""); resp.StatusCode != 206 || resp.Header.Get("Content-Range") != "bytes 0-9/10" {
+		t.Errorf("the first part: %d, %v", resp.StatusCode, resp.Header)
 	}
 	resp := f.do("GET", "/b/k?response-content-type=text/plain&response-content-disposition=attachment", "")
 	if got := resp.Header; got.Get("Content-Type") != "text/plain" || got.Get("Content-Disposition") != "attachment" {
