@@ -30,6 +30,8 @@ var rooms = map[string][]string{
 	"local/deliver/file":        {"local/deliver"},
 	"local/deliver/delivertest": {"local/deliver"},
 	"local/deliver/http":        {},
+	"local/deliver/s3":          {"local/deliver"},
+	"local/objects":             {"local/deliver/file"},
 	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/keepbody", "internal/memnet"},
 	"scenario":                  {"", "admin", "local", "server", "wire"},
 	"cmd/hydrant":               {"…"},
