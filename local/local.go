@@ -55,6 +55,9 @@ type Config struct {
 
 	// Quota is what each stream takes per second. Default: no limit.
 	Quota Quota
+	// RegionQuota gives each stream what AWS gives it in its region, where Quota
+	// says nothing.
+	RegionQuota bool
 	// Faults says which put calls fail and how. Default: none.
 	Faults Faults
 	// StateDelay is how long streams stay CREATING, in which they take no
@@ -254,7 +257,7 @@ func (b *Backend) SetQuota(q Quota) error {
 	for _, s := range b.streams {
 		s.mu.Lock()
 		if s.set.Quota == nil {
-			s.meter = q.meter()
+			s.meter = s.quotaLocked().meter()
 		}
 		s.mu.Unlock()
 	}

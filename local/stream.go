@@ -60,7 +60,11 @@ func (s *stream) quotaLocked() Quota {
 	if s.set.Quota != nil {
 		return *s.set.Quota
 	}
-	return s.backend.quota
+	if q := s.backend.quota; q != (Quota{}) || !s.backend.cfg.RegionQuota {
+		return q
+	}
+	q := wire.DefaultQuota(s.key.Region)
+	return Quota{Records: int(q.Records), Calls: int(q.Calls), Bytes: int(q.Bytes)}
 }
 
 func (s *stream) settings() *settings {
