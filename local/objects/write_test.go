@@ -207,4 +207,3 @@ func TestBrokenUpload(t *testing.T) {
 		t.Errorf("the object holds %q", got)
 	}
 }
-
