@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -163,15 +164,14 @@ func (h *Handler) uploadPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	useless, err := h.uploads.setPart(c, n, part)
-	if err != nil {
-		useless = part // the upload was completed or aborted meanwhile
+	earlier, err := h.uploads.setPart(c, n, part)
+	if err != nil { // the upload was completed or aborted meanwhile
+		return errors.Join(err, part.Remove())
 	}
-	if useless != nil {
-		err = errors.Join(err, useless.Remove())
-	}
-	if err != nil {
-		return err
+	if earlier != nil {
+		if err := earlier.Remove(); err != nil {
+			return err
+		}
 	}
 	c.w.Header().Set("ETag", etag(part))
 	c.w.WriteHeader(http.StatusOK)
@@ -212,7 +212,7 @@ func (h *Handler) completeMultipartUpload(c *call) error {
 		return err
 	}
 	if err := up.remove(); err != nil {
-		h.log.Warn("parts of a completed upload stay on the disk", "error", err, "request_id", c.id)
+		h.log.Warn("parts of a completed upload stay on the disk", slog.Any("error", err), slog.String("request_id", c.id))
 	}
 	return c.answer(struct {
 		XMLName                     xml.Name `xml:"CompleteMultipartUploadResult"`

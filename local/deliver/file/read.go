@@ -3,7 +3,6 @@ package file
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -103,7 +102,7 @@ func (d *Dir) remove(bucket, key string) error {
 		return err
 	}
 	forgetEncoding(root, bucket+"/"+key, info.Size())
-	for dir := filepath.Dir(name); dir != bucket && root.Remove(dir) == nil; {
+	for dir := filepath.Dir(name); dir != bucket && rmdir(root, dir) == nil; {
 		dir = filepath.Dir(dir)
 	}
 	return nil
@@ -235,7 +234,13 @@ func removeFolders(root *os.Root, dir string) error {
 			return err
 		}
 	}
-	return root.Remove(dir)
+	return rmdir(root, dir)
+}
+
+// rmdir removes an empty folder. What has become an object meanwhile is none: the
+// separator says so.
+func rmdir(root *os.Root, dir string) error {
+	return root.Remove(dir + string(filepath.Separator))
 }
 
 // Entry is an object in a list.
@@ -290,33 +295,30 @@ func walk(root *os.Root, prefix string, enter func(string) bool, yield func(Entr
 
 // readDir returns the names of a folder's files and folders, those of folders
 // with a slash at the end. So their order is that of all the keys below them. A
-// folder that is gone is empty.
+// folder that is gone, or has become an object, is empty.
 func readDir(root *os.Root, dir string) ([]string, error) {
-	f, err := root.Open(filepath.Join(".", dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	entries, err := readEntries(root, filepath.Join(".", dir))
+	if err != nil && !errors.Is(missing(err), fs.ErrNotExist) {
+		return nil, err
 	}
+	var names []string
+	for _, e := range entries {
+		switch {
+		case e.IsDir():
+			names = append(names, e.Name()+"/")
+		case e.Type().IsRegular():
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func readEntries(root *os.Root, dir string) ([]fs.DirEntry, error) {
+	f, err := root.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	var names []string
-	for {
-		entries, err := f.ReadDir(1000)
-		for _, e := range entries {
-			switch {
-			case e.IsDir():
-				names = append(names, e.Name()+"/")
-			case e.Type().IsRegular():
-				names = append(names, e.Name())
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			slices.Sort(names)
-			return names, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
+	return f.ReadDir(-1)
 }

@@ -165,7 +165,7 @@ func TestRemove(t *testing.T) {
 }
 
 // TestRemoveWhilePut: a folder that Remove finds empty may be one that Put is
-// about to use.
+// about to use, or that is being listed.
 func TestRemoveWhilePut(t *testing.T) {
 	_, d := open(t)
 	var wg sync.WaitGroup
@@ -174,6 +174,11 @@ func TestRemoveWhilePut(t *testing.T) {
 			key := fmt.Sprintf("2026/07/%d", i)
 			for range 25 {
 				put(t, d, key, "", "x")
+				for _, err := range d.Objects("b", func(string) bool { return true }) {
+					if err != nil {
+						t.Error(err)
+					}
+				}
 				if err := d.Remove("b", key); err != nil {
 					t.Error(err)
 				}
@@ -188,7 +193,7 @@ func TestRemoveWhilePut(t *testing.T) {
 }
 
 func TestBadNames(t *testing.T) {
-	_, d := open(t)
+	dir, d := open(t)
 	put(t, d, "object", "", "x")
 	put(t, d, "folder/object", "", "x")
 	for _, key := range []string{"", "/x", "a//b", "../x", "x/", "object/below", "folder", strings.Repeat("n", 300)} {
@@ -199,6 +204,12 @@ func TestBadNames(t *testing.T) {
 		if _, _, err := d.Open("b", key); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Open(%q): %v, want fs.ErrNotExist", key, err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemoveBucket("file"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("RemoveBucket of a file: %v, want fs.ErrNotExist", err)
 	}
 	for _, bucket := range []string{"", ".", "..", ".unfinished", ".encodings", ".x", "a/b", `a\b`, "nul\x00"} {
 		if err := d.MakeBucket(bucket); !errors.Is(err, file.ErrName) {

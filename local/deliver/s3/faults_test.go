@@ -72,6 +72,7 @@ func startServer(t *testing.T, faults map[string][]fault) *s3Server {
 		time.Sleep(time.Second) // what net/http gives a connection that it closes
 	})
 	cfg := awsConfig()
+	cfg.RetryMaxAttempts = 7 // of the user's, for other services
 	cfg.HTTPClient = &http.Client{Transport: transport}
 	dest, err := s3.New(s3.Config{AWS: cfg, Endpoint: "http://memory", PathStyle: true, PartBytes: 5 * mib})
 	if err != nil {

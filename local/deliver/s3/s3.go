@@ -97,7 +97,7 @@ func New(cfg Config) (*Destination, error) {
 				o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 			}
 			o.UsePathStyle = cfg.PathStyle
-			o.Retryer = aws.NopRetryer{}
+			o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 0
 			o.HTTPClient = client{o.HTTPClient}
 		}),
 		retryer:       retry.NewStandard(),
