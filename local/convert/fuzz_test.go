@@ -2,6 +2,8 @@ package convert_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -73,6 +75,28 @@ func FuzzParseColumns(f *testing.F) {
 		}
 		if _, failed, err := c.Convert([][]byte{[]byte(`{"a":{}}`)}); err != nil {
 			t.Fatalf("failed %+v, error %v", failed, err)
+		}
+	})
+}
+
+// FuzzTimestampFormat: no pattern and no value makes it panic.
+func FuzzTimestampFormat(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"dd/MMM/yyyy:HH:mm:ss Z", "07/Feb/2018:19:58:48 +0000"}, {"yyyyDDDhha'x'''", "2026366012PMx'"}, {"SSSSyySz", "12345678UTC"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, value string) {
+		c, err := convert.New(hive("a:timestamp,b:date", pattern))
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Convert([][]byte{fmt.Appendf(nil, `{"a":%s,"b":%[1]s}`, text)}); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -45,7 +45,7 @@ func parseTimeFormat(pattern string) (timeFormat, error) {
 			}
 			format = append(format, timeToken{letter: c, count: n})
 		default:
-			format = append(format, timeToken{literal: string(c)})
+			format = append(format, timeToken{literal: pattern[i : i+1]})
 		}
 		i += n
 	}

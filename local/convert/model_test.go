@@ -213,6 +213,11 @@ func TestBounds(t *testing.T) {
 		if withBounds := path[0] != "decimal" && path[0] != "timestamp"; (stats.MinValue != nil) != withBounds {
 			t.Errorf("%s: statistics %+v", path, stats)
 		}
+		for p, raw := 0, f.ColumnIndexes()[i]; stats.MinValue == nil && p < len(raw.NullPages); p++ {
+			if (len(raw.MinValues[p]) == 0) != raw.NullPages[p] || (len(raw.MaxValues[p]) == 0) != raw.NullPages[p] {
+				t.Errorf("%s, page %d: %x to %x, all nulls: %t", path, p, raw.MinValues[p], raw.MaxValues[p], raw.NullPages[p])
+			}
+		}
 		index, err := chunk.ColumnIndex()
 		if err != nil {
 			t.Fatal(err)

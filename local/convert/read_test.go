@@ -207,6 +207,9 @@ func readable(typ parquet.Type, v parquet.Value) any {
 	case parquet.Int96:
 		i := v.Int96()
 		nanos := int64(i[1])<<32 | int64(i[0])
+		if nanos < 0 || nanos >= 24*int64(time.Hour) {
+			return fmt.Sprintf("%d nanoseconds of a day", nanos)
+		}
 		return time.Unix((int64(int32(i[2]))-2440588)*86400, nanos).UTC().Format("2006-01-02T15:04:05.999999999")
 	case parquet.Int32:
 		return v.Int32()
