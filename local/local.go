@@ -65,7 +65,7 @@ type Backend struct {
 	cfg     Config
 	dest    deliver.Destination
 	log     *slog.Logger
-	metrics metrics
+	metrics cloudwatch.Store
 
 	mu      sync.Mutex // guards the fields below; taken before a stream's own
 	closed  bool
@@ -73,10 +73,7 @@ type Backend struct {
 	streams map[streamKey]*stream
 }
 
-var (
-	_ server.Backend     = (*Backend)(nil)
-	_ cloudwatch.Metrics = (*Backend)(nil)
-)
+var _ server.Backend = (*Backend)(nil)
 
 type streamKey struct {
 	server.Caller
@@ -113,7 +110,7 @@ func New(cfg Config) (*Backend, error) {
 // b, whatever it says.
 func (b *Backend) Handler(cfg server.Config) http.Handler {
 	return awsapi.New(awsapi.Config{
-		Services:    []*awsapi.Service{server.Service(b), cloudwatch.Service(b)},
+		Services:    []*awsapi.Service{server.Service(b), cloudwatch.Service(&b.metrics)},
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
 }
