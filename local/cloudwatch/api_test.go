@@ -27,6 +27,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/hydrant-go/hydrant/internal/awsapi"
+	"github.com/hydrant-go/hydrant/internal/keepbody"
 )
 
 const (
@@ -42,7 +43,7 @@ func serve(t *testing.T, s *Store) (string, *cw.Client) {
 	}))
 	t.Cleanup(srv.Close)
 	return srv.URL, cw.New(cw.Options{
-		BaseEndpoint: &srv.URL, Region: me.Region, RetryMaxAttempts: 1,
+		BaseEndpoint: &srv.URL, Region: me.Region, RetryMaxAttempts: 1, HTTPClient: keepbody.Client{HTTPClient: srv.Client()},
 		Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, ""),
 	})
 }

@@ -91,7 +91,7 @@ func (s *Store) matching(c awsapi.Caller, groupName string, in *filterLogEventsI
 	case in.LogStreamNames != nil && in.LogStreamNamePrefix != nil:
 		return nil, invalid("LogStreamNamePrefix and LogStreamNames cannot be specified together.")
 	case in.LogStreamNames != nil && (len(in.LogStreamNames) < 1 || len(in.LogStreamNames) > maxFilterStreams):
-		return nil, violation(fmt.Sprintf("of %d", len(in.LogStreamNames)), "logStreamNames", fmt.Sprintf("have 1 to %d elements", maxFilterStreams))
+		return nil, violation(fmt.Sprintf("[%d elements]", len(in.LogStreamNames)), "logStreamNames", fmt.Sprintf("have 1 to %d elements", maxFilterStreams))
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()

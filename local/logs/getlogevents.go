@@ -174,9 +174,9 @@ func checkLimit(limit *int, most int) (int, error) {
 	case limit == nil:
 		return most, nil
 	case *limit < 1:
-		return 0, violation(fmt.Sprintf("'%d'", *limit), "limit", "have value greater than or equal to 1")
+		return 0, violation(*limit, "limit", "have value greater than or equal to 1")
 	case *limit > most:
-		return 0, violation(fmt.Sprintf("'%d'", *limit), "limit", fmt.Sprintf("have value less than or equal to %d", most))
+		return 0, violation(*limit, "limit", fmt.Sprintf("have value less than or equal to %d", most))
 	}
 	return *limit, nil
 }

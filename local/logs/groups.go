@@ -36,12 +36,13 @@ const (
 	infrequentAccess = "INFREQUENT_ACCESS"
 )
 
-// violation is the error of a value that breaks a constraint.
+// violation is the error of a value that breaks a constraint; nil is none.
 func violation(value any, at, constraint string) error {
-	if text, ok := value.(string); ok {
-		value = fmt.Sprintf("'%.600s'", text)
+	text := "null"
+	if value != nil {
+		text = fmt.Sprintf("'%.600s'", fmt.Sprint(value))
 	}
-	return invalid("1 validation error detected: Value %v at '%s' failed to satisfy constraint: Member must %s", value, at, constraint)
+	return invalid("1 validation error detected: Value %s at '%s' failed to satisfy constraint: Member must %s", text, at, constraint)
 }
 
 const maxName = 512
@@ -58,7 +59,7 @@ func checkStream(name *string) error { return checkName(name, "logStreamName", s
 func checkName(name *string, at string, form *regexp.Regexp) error {
 	switch {
 	case name == nil:
-		return violation("null", at, "not be null")
+		return violation(nil, at, "not be null")
 	case *name == "":
 		return violation(*name, at, "have length greater than or equal to 1")
 	case len(*name) > maxName:
@@ -108,7 +109,7 @@ func (s *Store) CreateGroup(c awsapi.Caller, in Group) error {
 	case in.Retention != 0 && !slices.Contains(retentions, in.Retention):
 		return badRetention(in.Retention)
 	case len(in.Tags) > maxTags:
-		return violation(fmt.Sprintf("of %d", len(in.Tags)), "tags", fmt.Sprintf("have length less than or equal to %d", maxTags))
+		return violation(fmt.Sprintf("[%d elements]", len(in.Tags)), "tags", fmt.Sprintf("have length less than or equal to %d", maxTags))
 	}
 	class := cmp.Or(in.Class, standard)
 	if class != standard && class != infrequentAccess {
@@ -254,7 +255,7 @@ func (s *Store) putRetentionPolicy(c awsapi.Caller, in *groupInput) (any, error)
 	case checkGroup(in.LogGroupName) != nil:
 		return nil, checkGroup(in.LogGroupName)
 	case in.RetentionInDays == nil:
-		return nil, violation("null", "retentionInDays", "not be null")
+		return nil, violation(nil, "retentionInDays", "not be null")
 	case *in.RetentionInDays == 0:
 		return nil, badRetention(0)
 	}

@@ -88,11 +88,11 @@ func (in *putLogEventsInput) lines() ([]line, error) {
 	case checkStream(in.LogStreamName) != nil:
 		return nil, checkStream(in.LogStreamName)
 	case in.LogEvents == nil:
-		return nil, violation("null", "logEvents", "not be null")
+		return nil, violation(nil, "logEvents", "not be null")
 	case n == 0:
 		return nil, violation("[]", "logEvents", "have length greater than or equal to 1")
 	case n > maxBatchEvents:
-		return nil, violation(fmt.Sprintf("of %d", n), "logEvents", fmt.Sprintf("have length less than or equal to %d", maxBatchEvents))
+		return nil, violation(fmt.Sprintf("[%d elements]", n), "logEvents", fmt.Sprintf("have length less than or equal to %d", maxBatchEvents))
 	}
 	lines := make([]line, n)
 	size := 0
@@ -100,11 +100,11 @@ func (in *putLogEventsInput) lines() ([]line, error) {
 		at := fmt.Sprintf("logEvents.%d.member.", i+1)
 		switch {
 		case e.Timestamp == nil:
-			return nil, violation("null", at+"timestamp", "not be null")
+			return nil, violation(nil, at+"timestamp", "not be null")
 		case *e.Timestamp < 0:
 			return nil, violation(*e.Timestamp, at+"timestamp", "have value greater than or equal to 0")
 		case e.Message == nil:
-			return nil, violation("null", at+"message", "not be null")
+			return nil, violation(nil, at+"message", "not be null")
 		case *e.Message == "":
 			return nil, violation("", at+"message", "have length greater than or equal to 1")
 		case i > 0 && *e.Timestamp < lines[i-1].Time:

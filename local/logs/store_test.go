@@ -221,7 +221,7 @@ func TestOneStoreAFolder(t *testing.T) {
 		t.Errorf("a closed store makes a group: %v", err)
 	}
 	for text, want := range map[string]string{
-		"x": "invalid character",
+		"x":                                     "invalid character",
 		`{"format":"hydrant logs","version":2}`: `is of the format "hydrant logs", version 2; this hydrant reads "hydrant logs", version 1`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, stateFile), []byte(text), 0o600); err != nil {
