@@ -616,3 +616,32 @@ func TestFilterLogEvents(t *testing.T) {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
+
+// TestPageSize: a page is filled to the byte, and has one event at least.
+func TestPageSize(t *testing.T) {
+	of := func(sizes ...int) (events []event) {
+		for _, n := range sizes {
+			events = append(events, event{message: strings.Repeat("x", n-eventOverhead)})
+		}
+		return events
+	}
+	const half = maxPageBytes / 2
+	for _, tt := range []struct {
+		events []event
+		limit  int
+		first  int // how many of the first make a page
+		last   int
+	}{
+		{nil, 5, 0, 0},
+		{of(half, half, 100), 5, 2, 2},
+		{of(half, half+1, 100), 5, 1, 2},
+		{of(100, half+1, half), 5, 2, 1},
+		{of(2*maxPageBytes, 100), 5, 1, 1},
+		{of(100, 2*maxPageBytes), 5, 1, 1},
+		{of(100, 100, 100), 2, 2, 2},
+	} {
+		if first, last := fit(tt.events, tt.limit, false), fit(tt.events, tt.limit, true); first != tt.first || last != tt.last {
+			t.Errorf("%d events, at most %d: %d and %d, want %d and %d", len(tt.events), tt.limit, first, last, tt.first, tt.last)
+		}
+	}
+}
