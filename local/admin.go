@@ -43,8 +43,8 @@ type StreamState struct {
 	ARN         string        `json:"arn"`
 	Status      server.Status `json:"status"`
 	Version     int           `json:"version"`
-	Destination string        `json:"destination"` // s3 or http
-	Target      string        `json:"target"`      // the bucket or the URL
+	Destination string        `json:"destination"`     // s3 or http
+	Target      string        `json:"target"`          // the bucket or the URL
 	Quota       *Quota        `json:"quota,omitempty"` // its own
 	Totals      Totals        `json:"totals"`
 	Waiting     int64         `json:"waiting_records"` // in the journal
@@ -176,8 +176,8 @@ func (s *stream) state() StreamState {
 	return st
 }
 
-// Reset deletes every stream with what it has buffered, and all metrics. What was
-// delivered stays.
+// Reset deletes every stream with what it has buffered. What was delivered stays, and
+// so do metrics and logs.
 func (b *Backend) Reset() error {
 	b.control.Lock()
 	defer b.control.Unlock()
@@ -186,7 +186,6 @@ func (b *Backend) Reset() error {
 			return err
 		}
 	}
-	b.metrics.clear()
 	return nil
 }
 
@@ -330,4 +329,3 @@ func (b *Backend) own(page http.Handler) http.Handler {
 		}
 	})
 }
-

@@ -28,13 +28,13 @@ func TestParsePlan(t *testing.T) {
 		t.Errorf("%s is read as %+v, %v", again, got, err)
 	}
 	for text, want := range map[string]string{
-		`{`:                            "unexpected EOF",
-		`{"refusal":1}`:                `unknown field "refusal"`,
-		`{"refuse":2}`:                 "the share Refuse is 2",
-		`{"delay":"5"}`:                "missing unit",
-		`{"rules":[{}]}`:               "the share of rule 1 is 0, so it never applies",
-		`{"rules":[{"share":1,"op":"Put"}]}`:     `the op of rule 1 is "Put"`,
-		`{"rules":[{"share":1,"status":200}]}`:   "the status of rule 1 is 200",
+		`{`:                                    "unexpected EOF",
+		`{"refusal":1}`:                        `unknown field "refusal"`,
+		`{"refuse":2}`:                         "the share Refuse is 2",
+		`{"delay":"5"}`:                        "missing unit",
+		`{"rules":[{}]}`:                       "the share of rule 1 is 0, so it never applies",
+		`{"rules":[{"share":1,"op":"Put"}]}`:   `the op of rule 1 is "Put"`,
+		`{"rules":[{"share":1,"status":200}]}`: "the status of rule 1 is 200",
 		`{"rules":[{"share":1,"reset":"never"}]}`: `reset is "never"`,
 	} {
 		if _, err := ParsePlan([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {

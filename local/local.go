@@ -15,6 +15,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -29,6 +30,8 @@ import (
 	"github.com/hydrant-go/hydrant/local/convert"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/local/deliver/file"
+	"github.com/hydrant-go/hydrant/local/logs"
+	"github.com/hydrant-go/hydrant/local/objects"
 	"github.com/hydrant-go/hydrant/local/process"
 	"github.com/hydrant-go/hydrant/server"
 	"github.com/hydrant-go/hydrant/spool"
@@ -132,7 +135,9 @@ type Backend struct {
 	dest    deliver.Destination
 	log     *slog.Logger
 	journal *spool.Spool
-	metrics metrics
+	metrics cloudwatch.Store
+	logs    *logs.Store
+	objects *objects.Handler // nil if there is no folder
 	recent  recent
 	ids     *recordIDs
 	started time.Time
@@ -146,10 +151,7 @@ type Backend struct {
 	streams map[streamKey]*stream
 }
 
-var (
-	_ server.Backend     = (*Backend)(nil)
-	_ cloudwatch.Metrics = (*Backend)(nil)
-)
+var _ server.Backend = (*Backend)(nil)
 
 type streamKey struct {
 	server.Caller
@@ -169,20 +171,58 @@ func New(cfg Config) (*Backend, error) {
 	b := &Backend{
 		cfg: cfg, dest: cfg.Destination, log: cfg.Logger, started: time.Now(), ids: newRecordIDs(), quota: cfg.Quota, faults: cfg.Faults, streams: map[streamKey]*stream{},
 	}
-	if b.dest == nil {
-		dir, err := file.New(cfg.Dir)
-		if err != nil {
-			return nil, fmt.Errorf("local: %w", err)
-		}
-		b.dest = dir
-	}
-	if err := b.openJournal(); err != nil {
-		return nil, fmt.Errorf("local: open the journal: %w", err)
-	}
-	if err := b.restore(); err != nil {
-		return nil, errors.Join(fmt.Errorf("local: %w", err), b.journal.Close())
+	if err := b.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("local: %w", err), b.close())
 	}
 	return b, nil
+}
+
+// open opens what is on the disk.
+func (b *Backend) open() (err error) {
+	if b.dest == nil {
+		if b.dest, err = file.New(b.cfg.Dir); err != nil {
+			return err
+		}
+	}
+	if err := b.openJournal(); err != nil { // first, as its lock is that of all of Config.State
+		return fmt.Errorf("open the journal: %w", err)
+	}
+	if b.cfg.Dir != "" {
+		if b.objects, err = objects.New(objects.Config{Dir: b.cfg.Dir, Logger: b.log}); err != nil {
+			return err
+		}
+	}
+	cfg := logs.Config{Logger: b.log}
+	if b.cfg.State != "" {
+		cfg.Dir = filepath.Join(b.cfg.State, "logs")
+		if err := b.metrics.Load(b.metricsFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			b.log.Error("the metrics of earlier are not there", slog.Any("error", err))
+		}
+	}
+	if b.logs, err = logs.Open(cfg); err != nil {
+		return err
+	}
+	return b.restore()
+}
+
+func (b *Backend) metricsFile() string { return filepath.Join(b.cfg.State, "metrics") }
+
+// close closes what open has opened.
+func (b *Backend) close() error {
+	var errs []error
+	if b.objects != nil {
+		errs = append(errs, b.objects.Close())
+	}
+	if b.logs != nil {
+		errs = append(errs, b.logs.Close())
+	}
+	if b.journal != nil {
+		if b.cfg.State != "" {
+			errs = append(errs, b.metrics.Save(b.metricsFile()))
+		}
+		errs = append(errs, b.journal.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (b *Backend) openJournal() (err error) {
@@ -236,11 +276,17 @@ func (b *Backend) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / b.cfg.Speed)
 }
 
-// Handler serves b's streams, and their metrics as CloudWatch does. cfg.Backend is
-// b, whatever it says.
+// Handler serves b's streams, and beside them what AWS has there: CloudWatch with
+// their metrics, CloudWatch Logs with their errors, and S3 with what was delivered
+// into Config.Dir. Under /_hydrant/ are the state (State in JSON) and calls to flush,
+// to reset, and to set quotas and faults, and at / there is a page for people; these
+// are not signed, and are refused to pages of other sites. cfg.Backend is b, whatever
+// it says.
 func (b *Backend) Handler(cfg server.Config) http.Handler {
+	cfg.Backend = b
 	return awsapi.New(awsapi.Config{
-		Services:    []*awsapi.Service{server.Service(b), cloudwatch.Service(b)},
+		Services:    []*awsapi.Service{cfg.Service(), cloudwatch.Service(&b.metrics), logs.Service(b.logs)},
+		Other:       b.own(http.NotFoundHandler()),
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
 }
@@ -315,7 +361,7 @@ func (b *Backend) Close(ctx context.Context) error {
 			err = errors.Join(err, fmt.Errorf("local: %d records of delivery stream %q were not delivered; the next start with %s goes on with them", n, s.key.name, b.cfg.State))
 		}
 	}
-	return errors.Join(err, b.journal.Close())
+	return errors.Join(err, b.close())
 }
 
 func notFound(c server.Caller, name string) error {

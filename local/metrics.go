@@ -1,116 +1,52 @@
 package local
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hydrant-go/hydrant/local/cloudwatch"
-	"github.com/hydrant-go/hydrant/server"
+	"github.com/hydrant-go/hydrant/local/convert"
+	httpendpoint "github.com/hydrant-go/hydrant/local/deliver/http"
+	"github.com/hydrant-go/hydrant/local/process"
 )
 
-// retention is how long CloudWatch keeps data points of one minute.
-const retention = 15 * 24 * time.Hour
-
-// metrics holds the samples of AWS/Firehose in sets of one minute. The zero
-// value is ready for use.
-type metrics struct {
-	mu     sync.Mutex // guards series and what it holds
-	series map[seriesKey][]cloudwatch.Datapoint
+// series are a stream's metrics, by name.
+type series struct {
+	mu sync.Mutex // guards m
+	m  map[string]*cloudwatch.Series
 }
 
-type seriesKey struct {
-	streamKey
-	metric string
-}
-
-// add notes a sample. Time never runs backwards here by more than a moment, so
-// that the last set is the one to add to.
-func (m *metrics) add(key seriesKey, now time.Time, value float64) {
-	minute := now.Truncate(time.Minute)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.series == nil {
-		m.series = map[seriesKey][]cloudwatch.Datapoint{}
-	}
-	points := m.series[key]
-	if n := len(points); n > 0 && !points[n-1].Timestamp.Before(minute) {
-		points[n-1] = merge(points[n-1], sample(minute, value))
-		return
-	}
-	if points == nil {
-		m.pruneLocked(now) // also the series of streams that are long gone
-	}
-	m.series[key] = append(fresh(points, now), sample(minute, value))
-}
-
-func (m *metrics) pruneLocked(now time.Time) {
-	for key, points := range m.series {
-		if points = fresh(points, now); len(points) == 0 {
-			delete(m.series, key)
-		} else {
-			m.series[key] = points
+// count takes a sample of a stream's metric. It can be read at once, where AWS
+// publishes once a minute.
+func (s *stream) count(metric string, value float64) {
+	s.series.mu.Lock()
+	of := s.series.m[metric]
+	if of == nil {
+		of = s.backend.metrics.Series(cloudwatch.Key{
+			Caller: s.key.Caller, Namespace: "AWS/Firehose", Name: metric, Unit: unit(metric),
+			Dimensions: []cloudwatch.Dimension{{Name: "DeliveryStreamName", Value: s.key.name}},
+		})
+		if s.series.m == nil {
+			s.series.m = map[string]*cloudwatch.Series{}
 		}
+		s.series.m[metric] = of
 	}
+	s.series.mu.Unlock()
+	of.Add(time.Now(), value)
 }
 
-// fresh drops the points that are past retention.
-func fresh(points []cloudwatch.Datapoint, now time.Time) []cloudwatch.Datapoint {
-	for len(points) > 0 && now.Sub(points[0].Timestamp) > retention {
-		points = points[1:]
+func unit(metric string) string {
+	switch {
+	case strings.HasSuffix(metric, "Bytes"), metric == "BytesPerSecondLimit":
+		return "Bytes"
+	case strings.HasSuffix(metric, ".Latency"), strings.HasSuffix(metric, ".Duration"):
+		return "Milliseconds"
+	case strings.HasSuffix(metric, ".DataFreshness"):
+		return "Seconds"
 	}
-	return points
-}
-
-func sample(minute time.Time, v float64) cloudwatch.Datapoint {
-	return cloudwatch.Datapoint{Timestamp: minute, SampleCount: 1, Sum: v, Minimum: v, Maximum: v}
-}
-
-func merge(a, b cloudwatch.Datapoint) cloudwatch.Datapoint {
-	a.SampleCount += b.SampleCount
-	a.Sum += b.Sum
-	a.Minimum = min(a.Minimum, b.Minimum)
-	a.Maximum = max(a.Maximum, b.Maximum)
-	return a
-}
-
-// GetMetricStatistics reads the metrics of one delivery stream: namespace
-// AWS/Firehose, dimension DeliveryStreamName. A sample can be read as soon as
-// it is taken, where AWS publishes once a minute. Points are kept for 15 days
-// and come in order of time; periods are counted from the start's minute.
-func (b *Backend) GetMetricStatistics(_ context.Context, c server.Caller, in *cloudwatch.GetMetricStatisticsInput) (*cloudwatch.GetMetricStatisticsOutput, error) {
-	out := &cloudwatch.GetMetricStatisticsOutput{Label: in.MetricName}
-	stream, ok := in.Dimensions["DeliveryStreamName"]
-	if in.Namespace != "AWS/Firehose" || !ok || len(in.Dimensions) != 1 {
-		return out, nil // as CloudWatch answers for a metric that it has not
-	}
-	key := seriesKey{streamKey{c, stream}, in.MetricName}
-	start := in.Start.Truncate(time.Minute) // CloudWatch rounds it down so
-
-	b.metrics.mu.Lock()
-	defer b.metrics.mu.Unlock()
-	for _, p := range fresh(b.metrics.series[key], time.Now()) {
-		if p.Timestamp.Before(start) || !p.Timestamp.Before(in.End) {
-			continue
-		}
-		p.Timestamp = start.Add(p.Timestamp.Sub(start).Truncate(in.Period))
-		p.Unit = unit(in.MetricName)
-		if n := len(out.Datapoints); n > 0 && out.Datapoints[n-1].Timestamp.Equal(p.Timestamp) {
-			out.Datapoints[n-1] = merge(out.Datapoints[n-1], p)
-		} else {
-			out.Datapoints = append(out.Datapoints, p)
-		}
-	}
-	return out, nil
-}
-
-// clear forgets all.
-func (m *metrics) clear() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	clear(m.series)
+	return "Count"
 }
 
 // totals are what has become of a stream's records since the start.
@@ -123,22 +59,6 @@ func (t *totals) read() Totals {
 		t.calls.Load(), t.records.Load(), t.bytes.Load(), t.throttled.Load(), t.refused.Load(),
 		t.delivered.Load(), t.objects.Load(), t.failures.Load(),
 	}
-}
-
-func unit(metric string) string {
-	switch {
-	case strings.HasSuffix(metric, "Bytes"):
-		return "Bytes"
-	case strings.HasSuffix(metric, ".Latency"):
-		return "Milliseconds"
-	case strings.HasSuffix(metric, ".DataFreshness"):
-		return "Seconds"
-	}
-	return "Count"
-}
-
-func (s *stream) count(metric string, value float64) {
-	s.backend.metrics.add(seriesKey{s.key, metric}, time.Now(), value)
 }
 
 // countCall takes the samples of a put call, whatever came of it.

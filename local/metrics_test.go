@@ -8,23 +8,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/local/cloudwatch"
-	"github.com/hydrant-go/hydrant/server"
 )
 
 func statistics(t *testing.T, b *Backend, metric string, start, end time.Time, period time.Duration) []cloudwatch.Datapoint {
 	t.Helper()
-	out, err := b.GetMetricStatistics(t.Context(), me, &cloudwatch.GetMetricStatisticsInput{
-		Namespace:  "AWS/Firehose",
-		MetricName: metric,
-		Dimensions: map[string]string{"DeliveryStreamName": "s"},
-		Start:      start,
-		End:        end,
-		Period:     period,
+	return b.metrics.Statistics(cloudwatch.Query{
+		Key: cloudwatch.Key{
+			Caller: me, Namespace: "AWS/Firehose", Name: metric,
+			Dimensions: []cloudwatch.Dimension{{Name: "DeliveryStreamName", Value: "s"}},
+		},
+		Start: start, End: end, Period: period,
 	})
-	if err != nil || out.Label != metric {
-		t.Fatalf("GetMetricStatistics: %+v, %v", out, err)
-	}
-	return out.Datapoints
 }
 
 // wantSums checks the sums of the stream "s" over the last day.
@@ -92,55 +86,6 @@ func TestMetrics(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", tt.metric, tt.what, diff)
 			}
-		}
-	})
-}
-
-func TestMetricsOfOthers(t *testing.T) {
-	b := backend(t, Config{}, 5, 90)
-	put(t, b, "x")
-	stream := map[string]string{"DeliveryStreamName": "s"}
-	for _, tt := range []struct {
-		c          server.Caller
-		namespace  string
-		dimensions map[string]string
-		n          int
-	}{
-		{me, "AWS/Firehose", stream, 1},
-		{server.Caller{Account: "1", Region: me.Region}, "AWS/Firehose", stream, 0},
-		{server.Caller{Account: me.Account, Region: "eu-west-1"}, "AWS/Firehose", stream, 0},
-		{me, "AWS/Kinesis", stream, 0},
-		{me, "AWS/Firehose", nil, 0},
-		{me, "AWS/Firehose", map[string]string{"DeliveryStreamName": "t"}, 0},
-		{me, "AWS/Firehose", map[string]string{"DeliveryStreamName": "s", "More": "x"}, 0},
-	} {
-		out, err := b.GetMetricStatistics(t.Context(), tt.c, &cloudwatch.GetMetricStatisticsInput{
-			Namespace: tt.namespace, MetricName: "IncomingRecords", Dimensions: tt.dimensions,
-			Start: time.Now().Add(-time.Hour), End: time.Now().Add(time.Hour), Period: 24 * time.Hour,
-		})
-		if err != nil || len(out.Datapoints) != tt.n {
-			t.Errorf("%+v %s %v: %+v, %v, want %d points", tt.c, tt.namespace, tt.dimensions, out, err, tt.n)
-		}
-	}
-}
-
-func TestMetricsArePruned(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := backend(t, Config{}, 5, 60)
-		start := time.Now()
-		put(t, b, "old")
-		time.Sleep(24 * time.Hour)
-		put(t, b, "newer")
-		time.Sleep(14*24*time.Hour + 2*time.Minute)
-		got := statistics(t, b, "IncomingBytes", start, time.Now(), 24*time.Hour)
-		if len(got) != 1 || got[0].Sum != 5 {
-			t.Errorf("after 15 days: %+v, want the newer point alone", got)
-		}
-		// Series of streams that take no more records go when any new one starts.
-		time.Sleep(24 * time.Hour)
-		b.metrics.add(seriesKey{metric: "another"}, time.Now(), 1)
-		if n := len(b.metrics.series); n != 1 {
-			t.Errorf("%d series are kept, want 1", n)
 		}
 	})
 }

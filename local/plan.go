@@ -1,9 +1,7 @@
 package local
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,13 +24,14 @@ import (
 // It never changes: an update makes another.
 type plan struct {
 	stream    *stream
-	chain     *process.Chain         // nil: no processors
-	converter *convert.Converter     // nil: no conversion
+	chain     *process.Chain     // nil: no processors
+	converter *convert.Converter // nil: no conversion
 	catalog   server.SchemaConfiguration
 	endpoint  *httpendpoint.Endpoint // nil: the destination is S3
 	http      *server.HTTPDestination
 	s3        *bucket // the destination, or where an endpoint's failed records go
 	errors    *bucket // the same, with the prefix for errors
+	logging   server.Logging
 	backup    *bucket // of all that comes in; nil: none
 }
 
@@ -48,12 +47,12 @@ func newPlan(s *stream, set *settings) (p *plan, err error) {
 	p = &plan{stream: s, http: set.Destination.HTTP}
 	d, processing := set.Destination.S3, (*server.Processing)(nil)
 	if p.http != nil {
-		d, processing = &p.http.S3, p.http.Processing
+		d, processing, p.logging = &p.http.S3, p.http.Processing, p.http.Logging
 		if p.endpoint, err = s.newEndpoint(p.http); err != nil {
 			return nil, err
 		}
 	} else {
-		processing = d.Processing
+		processing, p.logging = d.Processing, d.Logging
 	}
 	if p.chain, err = s.newChain(d, processing, p.http); err != nil {
 		return nil, err
@@ -119,7 +118,9 @@ func (s *stream) newChain(d *server.S3Destination, p *server.Processing, endpoin
 	return process.New(cfg)
 }
 
-func partitioned(d *server.S3Destination) bool { return d.Partitioning != nil && d.Partitioning.Enabled }
+func partitioned(d *server.S3Destination) bool {
+	return d.Partitioning != nil && d.Partitioning.Enabled
+}
 
 // newConverter makes the conversion by the columns that the Firehose was given for
 // its table: there is no Glue here.

@@ -3,12 +3,16 @@ package local
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/hydrant-go/hydrant/local/convert"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	httpendpoint "github.com/hydrant-go/hydrant/local/deliver/http"
+	"github.com/hydrant-go/hydrant/local/deliver/s3"
+	"github.com/hydrant-go/hydrant/local/logs"
 	"github.com/hydrant-go/hydrant/local/process"
 )
 
@@ -259,7 +263,32 @@ func (p *plan) conversionLine(bad *convert.Failed, r *record) []byte {
 	return line.AppendLine(nil)
 }
 
-// report writes what went wrong where the stream's CloudWatch logs are.
+// report writes what went wrong where the stream's error log is, as AWS does
+// (developer guide, monitor with CloudWatch Logs).
 func (p *plan) report(code, message, processor string) {
-	p.stream.log.Debug("delivery error", "code", code, "message", message, "processor", processor)
+	l, s := p.logging, p.stream
+	s.log.Debug("delivery error", slog.String("code", code), slog.String("message", message), slog.String("processor", processor))
+	if !l.Enabled {
+		return
+	}
+	// AWS was seen to write the version as a string for S3, and as a number for
+	// other destinations.
+	version, destination := any(p.s3.spec.Version), p.s3.BucketARN
+	if p.http != nil {
+		version, destination = json.Number(p.s3.spec.Version), p.http.URL
+	}
+	line, err := json.Marshal(struct {
+		ARN         string `json:"deliveryStreamARN"`
+		Destination string `json:"destination"`
+		Version     any    `json:"deliveryStreamVersionId"`
+		Message     string `json:"message"`
+		Code        string `json:"errorCode"`
+		Processor   string `json:"processor,omitempty"`
+	}{s.arn(), destination, version, message, code, processor})
+	if err == nil {
+		err = s.backend.logs.Put(s.key.Caller, l.Group, l.Stream, []logs.Event{{Time: time.Now(), Message: string(line)}})
+	}
+	if err != nil { // as with a role that may not: AWS says nothing either
+		s.log.Debug("the error log does not take it", slog.Any("error", err))
+	}
 }

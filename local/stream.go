@@ -20,6 +20,7 @@ type stream struct {
 	queue   *spool.Queue // its journal
 	flow    *flow
 	totals  totals
+	series  series
 	order   sync.Mutex // held over an append where somebody watches the order
 
 	mu    sync.Mutex // guards the fields below; never held over I/O

@@ -32,26 +32,26 @@ const (
 )
 
 type localOptions struct {
-	addr, dir        string
-	state            string
-	ephemeral        bool
-	maxJournal       string
-	credentials      string
-	noAuth           bool
-	account          string
-	tls              bool
-	tlsCert, tlsKey  string
-	speed            float64
-	flush            string
-	stateDelay       time.Duration
-	s3Endpoint       string
-	lambdaEndpoint   string
-	tables           []string
-	allowHTTP        bool
-	regionQuota      bool
-	quota            local.Quota
-	plan             local.Plan
-	faults           string
+	addr, dir       string
+	state           string
+	ephemeral       bool
+	maxJournal      string
+	credentials     string
+	noAuth          bool
+	account         string
+	tls             bool
+	tlsCert, tlsKey string
+	speed           float64
+	flush           string
+	stateDelay      time.Duration
+	s3Endpoint      string
+	lambdaEndpoint  string
+	tables          []string
+	allowHTTP       bool
+	regionQuota     bool
+	quota           local.Quota
+	plan            local.Plan
+	faults          string
 }
 
 func (a *app) local() *cobra.Command {

@@ -47,25 +47,32 @@ type Service struct {
 	// CBOR is the path in front of the operation's name in rpc-v2-cbor; empty if
 	// it is not spoken.
 	CBOR string
+	// Version is the API's in the Query protocol, such as 2010-08-01, and finds the
+	// service there; empty if Query is not spoken. Namespace is that of its XML.
+	Version, Namespace string
 	// Operations by name. One that is nil is known and not supported.
 	Operations map[string]Operation
-	// QueryError gives the error's code in the Query protocol, which clients of a
-	// service that has left it still ask for; nil if it never was one.
+	// QueryError gives an error's code in the Query protocol where it is another
+	// than in the others; nil if it never is.
 	QueryError func(code string) string
 }
 
 // Operation runs one call whose signature is checked. It returns what the answer
-// holds: a value that the call's protocol encodes, or a []byte, which is sent as
-// it is. An error is a [*wire.Error], which the client gets as it is;
-// [ErrReset]; or any other, which the client sees as InternalFailure (HTTP 500).
+// holds: a struct that the call's protocol encodes by the names of its members, as
+// encoding/json does with its tags; nil if the operation has no output; or a []byte,
+// which is sent as it is. An error is a [*wire.Error], which the client gets as it
+// is; [ErrReset]; or any other, which the client sees as InternalFailure (HTTP 500).
 type Operation func(context.Context, *Call) (any, error)
 
 // Call is what an operation is called with.
 type Call struct {
 	Caller
 	Name string // of the operation
-	// Body is the input. Its memory is used again when the operation returns.
+	// Body is the input, decompressed. Its memory is used again when the operation
+	// returns.
 	Body []byte
+	// Sent is the length of the body as it travelled, compressed or not.
+	Sent int
 
 	service  *Service
 	protocol *protocol
@@ -74,13 +81,10 @@ type Call struct {
 	id       string // of the request
 }
 
-// Decode reads the body into v.
+// Decode reads the body into v, a pointer to a struct. Members are found by name, as
+// encoding/json finds them; those that v has not are passed over.
 func (c *Call) Decode(v any) error {
-	body, err := plain(c.r.Header.Get("Content-Encoding"), c.Body)
-	if err != nil {
-		return err
-	}
-	if err := c.protocol.decode(body, v); err != nil {
+	if err := c.protocol.decode(c.Body, v); err != nil {
 		return wire.Errorf(wire.CodeSerialization, "the body is not valid for %s: %v", c.Name, err)
 	}
 	return nil
@@ -127,38 +131,43 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Amzn-Requestid"] = []string{c.id}
 	h["X-Amz-Id-2"] = []string{newID2()}
-	if err := f.route(c); err != nil {
+	ours, err := f.route(c)
+	switch {
+	case err != nil:
 		f.fail(c, err)
-		return
-	}
-	if c.Name == "" {
+	case !ours:
 		f.Other.ServeHTTP(w, r)
-		return
+	default:
+		f.serve(c)
 	}
-	f.serve(c)
 }
 
-// route finds the service, the operation and the protocol. Of what is no call of
-// a service it leaves the name empty.
-func (f *front) route(c *Call) error {
-	path := c.r.URL.Path
+// route finds the protocol and, where the body need not be read for it, the service
+// and the operation. It tells whether this is a call of a service at all.
+func (f *front) route(c *Call) (ours bool, err error) {
+	path, target := c.r.URL.Path, c.r.Header.Get("X-Amz-Target")
 	if c.r.Method == http.MethodPost {
 		for _, s := range f.Services {
 			if name, ok := strings.CutPrefix(path, s.CBOR); ok && s.CBOR != "" {
-				return c.cbor(s, name)
+				return true, c.cbor(s, name)
 			}
 		}
-		if path == "/" && (f.Other == nil || c.r.Header.Get("X-Amz-Target") != "" || isForm(c.r)) {
-			return f.target(c)
+		switch {
+		case path != "/":
+		case target == "" && isForm(c.r):
+			c.protocol = queryProtocol // action finds the rest in the body
+			return true, nil
+		case target != "" || f.Other == nil:
+			return true, f.target(c, target)
 		}
 	}
 	if f.Other == nil {
-		return &wire.Error{
+		return false, &wire.Error{
 			Status: http.StatusNotFound, Code: wire.CodeUnknownOperation,
 			Message: fmt.Sprintf("The local Firehose has nothing at %s %s: the operations are called by POST / with X-Amz-Target.", c.r.Method, path),
 		}
 	}
-	return nil
+	return false, nil
 }
 
 func isForm(r *http.Request) bool {
@@ -166,11 +175,10 @@ func isForm(r *http.Request) bool {
 }
 
 // target finds a JSON call's operation by X-Amz-Target.
-func (f *front) target(c *Call) error {
-	target := c.r.Header.Get("X-Amz-Target")
+func (f *front) target(c *Call, target string) error {
 	for _, s := range f.Services {
 		name, ok := strings.CutPrefix(target, s.Target)
-		if !ok {
+		if !ok || s.Target == "" {
 			continue
 		}
 		c.service, c.protocol = s, jsonProtocol(s)
@@ -179,10 +187,6 @@ func (f *front) target(c *Call) error {
 			return nil
 		}
 		return wire.Errorf(wire.CodeUnknownOperation, "%s has no operation X-Amz-Target: %q", s.Name, target)
-	}
-	if target == "" && isForm(c.r) {
-		c.protocol = queryProtocol
-		return NotImplemented("The local Firehose speaks CloudWatch's protocols %s and JSON, not Query: use an SDK or AWS CLI of 2026 or later.", rpcCBOR)
 	}
 	return wire.Errorf(wire.CodeUnknownOperation, "There is no operation X-Amz-Target: %q here; one of Firehose begins with %s", target, wire.TargetPrefix)
 }
@@ -203,10 +207,20 @@ func (f *front) serve(c *Call) {
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
 func (f *front) run(c *Call, buf *[]byte) (answer []byte, err error) {
-	if c.Body, err = readBody(c.r, buf); err != nil {
+	sent, err := readBody(c.r, buf)
+	if err != nil {
 		return nil, err
 	}
-	if c.Caller, err = f.caller(c.r, c.service.Signing, c.Body); err != nil {
+	if c.Body, err = plain(c.r.Header.Get("Content-Encoding"), sent); err != nil {
+		return nil, err
+	}
+	c.Sent = len(sent)
+	if c.Name == "" {
+		if err := f.action(c); err != nil {
+			return nil, err
+		}
+	}
+	if c.Caller, err = f.caller(c.r, c.service.Signing, sent); err != nil {
 		return nil, err
 	}
 	op := c.service.Operations[c.Name]
@@ -220,7 +234,7 @@ func (f *front) run(c *Call, buf *[]byte) (answer []byte, err error) {
 	if answer, ok := out.([]byte); ok {
 		return answer, nil
 	}
-	return c.protocol.encode(out), nil
+	return c.protocol.encode(c, out), nil
 }
 
 // readBody reads a request's body into buf, which grows as need be. How AWS words
@@ -283,14 +297,17 @@ func (f *front) fail(c *Call, err error) {
 		slog.Any("error", err), slog.String("request_id", c.id))
 	status := cmp.Or(e.Status, http.StatusBadRequest)
 	if c.r.Header.Get("X-Amzn-Query-Mode") == "true" {
-		c.w.Header().Set("X-Amzn-Query-Error", c.service.queryError(status, e.Code))
+		code, fault := c.service.queryError(status, e.Code)
+		c.w.Header().Set("X-Amzn-Query-Error", code+";"+fault)
 	}
-	c.answer(status, c.protocol.failure(c.id, e))
+	c.answer(status, c.protocol.failure(c, status, e))
 }
 
 func (c *Call) answer(status int, body []byte) {
 	h := c.w.Header()
-	h["Content-Type"] = []string{c.protocol.contentType}
+	if len(body) > 0 {
+		h["Content-Type"] = []string{c.protocol.contentType}
+	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // an error means that nobody is there to be told

@@ -28,6 +28,7 @@ const (
 // was asked.
 var echo = &Service{
 	Name: "Firehose", Signing: "firehose", Target: wire.TargetPrefix, JSON: wire.ContentType, CBOR: "/service/Echo/operation/",
+	Version: "2015-08-04", Namespace: "http://firehose.example/",
 	Operations: map[string]Operation{
 		"ListDeliveryStreams": func(_ context.Context, c *Call) (any, error) {
 			var in struct {
@@ -49,8 +50,10 @@ var echo = &Service{
 	},
 }
 
+var quietLogger = slog.New(slog.DiscardHandler)
+
 func quiet(cfg Config) http.Handler {
-	cfg.Logger = slog.New(slog.DiscardHandler)
+	cfg.Logger = quietLogger
 	cfg.Services = []*Service{echo}
 	return New(cfg)
 }
@@ -98,7 +101,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/", "Firehose_20150804.putRecord", "", 400, `"__type":"UnknownOperationException"`, ""},
 		{"POST", "/", "Firehose_20150804.ListDeliveryStreams", "", 200, `{"Limit":0,`, ""},
 		{"POST", "/", "Firehose_20150804.UpdateDestination", "", 501, `{"__type":"NotImplementedException","message":"The local Firehose does not support Firehose's UpdateDestination."}`, ""},
-		{"POST", "/", "", "application/x-www-form-urlencoded; charset=utf-8", 501, "<Code>NotImplementedException</Code>", ""},
+		{"POST", "/", "", "application/x-www-form-urlencoded; charset=utf-8", 400, "<Code>MissingAction</Code>", ""},
 		{"POST", "/service/Echo/operation/ListDeliveryStreams", "", "application/cbor", 400, "Smithy-Protocol must be rpc-v2-cbor", ""},
 	} {
 		for _, cfg := range []Config{{NoAuth: true}, {NoAuth: true, Other: other}} {
@@ -195,7 +198,7 @@ func TestTimestamps(t *testing.T) {
 	} {
 		for name, c := range map[string]*protocol{"JSON": jsonProtocol(echo), "CBOR": cborProtocol} {
 			var got Timestamp
-			if err := c.decode(c.encode(Timestamp(want)), &got); err != nil || !time.Time(got).Equal(want) {
+			if err := c.decode(c.encode(nil, Timestamp(want)), &got); err != nil || !time.Time(got).Equal(want) {
 				t.Errorf("%s: %v became %v, %v", name, want, time.Time(got), err)
 			}
 		}

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"math"
-	"net/http"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -22,18 +20,33 @@ const rpcCBOR = "rpc-v2-cbor"
 type protocol struct {
 	contentType string
 	decode      func([]byte, any) error
-	encode      func(any) []byte
-	failure     func(id string, e *wire.Error) []byte
+	encode      func(*Call, any) []byte
+	failure     func(c *Call, status int, e *wire.Error) []byte
 }
 
 func jsonProtocol(s *Service) *protocol {
-	return &protocol{s.JSON, json.Unmarshal, JSON, failureJSON}
+	return &protocol{s.JSON, json.Unmarshal, encodeJSON, failureJSON}
 }
 
 var (
-	cborProtocol  = &protocol{"application/cbor", cbor.Unmarshal, mustCBOR, failureCBOR}
-	queryProtocol = &protocol{"text/xml", nil, nil, failureXML}
+	cborProtocol  = &protocol{"application/cbor", cbor.Unmarshal, encodeCBOR, failureCBOR}
+	queryProtocol = &protocol{"text/xml", decodeForm, encodeXML, failureXML}
 )
+
+func encodeJSON(_ *Call, v any) []byte {
+	if v == nil {
+		return []byte("{}")
+	}
+	return JSON(v)
+}
+
+// encodeCBOR sends no body where there is no output, as Smithy's rpc-v2-cbor says.
+func encodeCBOR(_ *Call, v any) []byte {
+	if v == nil {
+		return nil
+	}
+	return mustCBOR(v)
+}
 
 // cbor takes a call in rpc-v2-cbor in.
 func (c *Call) cbor(s *Service, name string) error {
@@ -50,7 +63,7 @@ func (c *Call) cbor(s *Service, name string) error {
 
 // failureJSON words an error by __type, which every SDK reads. AWS sends no
 // other member with the errors that are used here.
-func failureJSON(_ string, e *wire.Error) []byte {
+func failureJSON(_ *Call, _ int, e *wire.Error) []byte {
 	return JSON(struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"`
@@ -82,34 +95,8 @@ func mustCBOR(v any) []byte {
 	return b
 }
 
-func failureCBOR(_ string, e *wire.Error) []byte {
+func failureCBOR(_ *Call, _ int, e *wire.Error) []byte {
 	return mustCBOR(map[string]string{"__type": e.Code, "message": e.Message})
-}
-
-func failureXML(id string, e *wire.Error) []byte {
-	type fault struct{ Type, Code, Message string }
-	text, err := xml.Marshal(struct {
-		XMLName   xml.Name `xml:"http://monitoring.amazonaws.com/doc/2010-08-01/ ErrorResponse"`
-		Error     fault
-		RequestId string
-	}{Error: fault{"Sender", e.Code, e.Message}, RequestId: id})
-	if err != nil {
-		panic("awsapi: an error that cannot be XML: " + err.Error())
-	}
-	return text
-}
-
-// queryError is the error for clients that still know it by its code in the
-// Query protocol; boto3 raises its exceptions by that. They ask for it by the
-// header x-amzn-query-mode.
-func (s *Service) queryError(status int, code string) string {
-	if s.QueryError != nil {
-		code = s.QueryError(code)
-	}
-	if status >= http.StatusInternalServerError {
-		return code + ";Receiver"
-	}
-	return code + ";Sender"
 }
 
 // plain undoes a body's compression. SDKs compress large bodies where the API's

@@ -1,10 +1,11 @@
-// Package cloudwatch is the part of Amazon CloudWatch that reads a stream's
-// metrics.
+// Package cloudwatch is Amazon CloudWatch as far as metrics go: a [Store] of them,
+// with the operations that put and read them.
 package cloudwatch
 
 import (
 	"context"
-	"math"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,229 +14,175 @@ import (
 	"github.com/hydrant-go/hydrant/wire"
 )
 
-// GetMetricStatistics, of CloudWatch (GraniteServiceVersion20100801)
-//
-// Kept: the two protocols that current clients speak, rpc-v2-cbor (the Go SDK)
-// and awsJson1_0 (boto3); bodies compressed by gzip; the constraints: StartTime
-// before EndTime, Period a multiple of 60 seconds, 1 to 5 statistics, at most
-// 1,440 datapoints and 30 dimensions; the unit as a filter. The errors' codes are
-// those of the API's model.
-// Left out, and refused by name: every other operation, percentiles
-// (ExtendedStatistics) and the old Query protocol.
-
-const (
-	maxDatapoints = 1440
-	maxDimensions = 30
-)
-
 // Codes of CloudWatch's errors.
 const (
 	codeInvalidValue       = "InvalidParameterValueException"
 	codeInvalidCombination = "InvalidParameterCombinationException"
 	codeMissingParameter   = "MissingRequiredParameterException"
+	codeInvalidToken       = "InvalidNextToken"
+	// codeValidation is what GetMetricData was seen to answer with, although its
+	// model has no such error.
+	codeValidation = "ValidationError"
 )
 
-// Metrics has the statistics. Errors are as in [awsapi.Operation].
-type Metrics interface {
-	GetMetricStatistics(context.Context, awsapi.Caller, *GetMetricStatisticsInput) (*GetMetricStatisticsOutput, error)
-}
+const maxDimensions = 30
 
-// Service is the API over m.
-func Service(m Metrics) *awsapi.Service {
+// units are the API's StandardUnit.
+var units = strings.Fields(`Seconds Microseconds Milliseconds Bytes Kilobytes Megabytes Gigabytes Terabytes Bits Kilobits Megabits
+	Gigabits Terabits Percent Count Bytes/Second Kilobytes/Second Megabytes/Second Gigabytes/Second Terabytes/Second Bits/Second
+	Kilobits/Second Megabits/Second Gigabits/Second Terabits/Second Count/Second None`)
+
+// unsupported are the other operations of the API, which are refused by name.
+const unsupported = `DeleteAlarmMuteRule DeleteAlarms DeleteAnomalyDetector DeleteDashboards DeleteInsightRules DeleteMetricStream
+	DescribeAlarmContributors DescribeAlarmHistory DescribeAlarms DescribeAlarmsForMetric DescribeAnomalyDetectors DescribeInsightRules
+	DisableAlarmActions DisableInsightRules EnableAlarmActions EnableInsightRules GetAlarmMuteRule GetDashboard GetInsightRuleReport
+	GetMetricStream GetMetricWidgetImage GetOTelEnrichment ListAlarmMuteRules ListDashboards ListManagedInsightRules ListMetricStreams
+	ListTagsForResource PutAlarmMuteRule PutAnomalyDetector PutCompositeAlarm PutDashboard PutInsightRule PutManagedInsightRules
+	PutMetricAlarm PutMetricStream SetAlarmState StartMetricStreams StartOTelEnrichment StopMetricStreams StopOTelEnrichment
+	TagResource UntagResource`
+
+// Service is the API over s, in the protocols rpc-v2-cbor, awsJson1_0 and Query.
+func Service(s *Store) *awsapi.Service {
 	const target = "GraniteServiceVersion20100801"
-	return &awsapi.Service{
+	service := &awsapi.Service{
 		Name: "CloudWatch", Signing: "monitoring", Target: target + ".", JSON: "application/x-amz-json-1.0", CBOR: "/service/" + target + "/operation/",
+		Version: "2010-08-01", Namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/",
 		Operations: map[string]awsapi.Operation{
-			"GetMetricStatistics": func(ctx context.Context, c *awsapi.Call) (any, error) {
-				var q metricQuery
-				if err := c.Decode(&q); err != nil {
-					return nil, err
-				}
-				in, err := q.check()
-				if err != nil {
-					return nil, err
-				}
-				out, err := m.GetMetricStatistics(ctx, c.Caller, in)
-				if err != nil {
-					return nil, err
-				}
-				return q.answer(out), nil
-			},
-			"GetMetricData": nil, "ListMetrics": nil, "PutMetricData": nil,
+			"GetMetricStatistics": operation(s.getMetricStatistics),
+			"GetMetricData":       operation(s.getMetricData),
+			"ListMetrics":         operation(s.listMetrics),
+			"PutMetricData":       operation(s.putMetricData),
 		},
-		QueryError: func(code string) string {
-			switch code {
-			case codeMissingParameter:
-				return "MissingParameter"
-			case codeInvalidValue, codeInvalidCombination:
-				return strings.TrimSuffix(code, "Exception")
-			}
-			return code
-		},
+		QueryError: queryError,
 	}
+	for _, name := range strings.Fields(unsupported) {
+		service.Operations[name] = nil
+	}
+	return service
 }
 
-// metricQuery is the input as it travels.
-type metricQuery struct {
-	Namespace, MetricName *string
-	Dimensions            []struct{ Name, Value *string }
-	StartTime, EndTime    *awsapi.Timestamp
-	Period                *int32 // seconds
-	Statistics            []string
-	ExtendedStatistics    []string
-	Unit                  string
+// queryError is the error's code in the Query protocol, as the API's model has it.
+func queryError(code string) string {
+	switch code {
+	case codeMissingParameter:
+		return "MissingParameter"
+	case codeInvalidValue, codeInvalidCombination:
+		return strings.TrimSuffix(code, "Exception")
+	}
+	return code
 }
 
-// statistic is one figure of a datapoint.
-type statistic struct {
-	name  string
-	value func(Datapoint) float64
-}
-
-var statistics = []statistic{
-	{"SampleCount", func(d Datapoint) float64 { return d.SampleCount }},
-	{"Average", func(d Datapoint) float64 { return d.Sum / d.SampleCount }},
-	{"Sum", func(d Datapoint) float64 { return d.Sum }},
-	{"Minimum", func(d Datapoint) float64 { return d.Minimum }},
-	{"Maximum", func(d Datapoint) float64 { return d.Maximum }},
-}
-
-// check makes the backend's input, or tells what is wrong.
-func (q *metricQuery) check() (*GetMetricStatisticsInput, error) {
-	for _, m := range []struct {
-		name    string
-		missing bool
-	}{
-		{"Namespace", deref(q.Namespace, "") == ""},
-		{"MetricName", deref(q.MetricName, "") == ""},
-		{"StartTime", q.StartTime == nil},
-		{"EndTime", q.EndTime == nil},
-		{"Period", q.Period == nil},
-	} {
-		if m.missing {
-			return nil, wire.Errorf(codeMissingParameter, "The parameter %s is required.", m.name)
+// operation is one whose input is an In.
+func operation[In any](op func(*awsapi.Call, *In) (any, error)) awsapi.Operation {
+	return func(_ context.Context, c *awsapi.Call) (any, error) {
+		in := new(In)
+		if err := c.Decode(in); err != nil {
+			return nil, err
 		}
+		return op(c, in)
 	}
-	if err := q.checkStatistics(); err != nil {
-		return nil, err
-	}
-	if err := q.checkTimes(); err != nil {
-		return nil, err
-	}
-	dimensions, err := q.dimensions()
-	if err != nil {
-		return nil, err
-	}
-	return &GetMetricStatisticsInput{
-		Namespace:  *q.Namespace,
-		MetricName: *q.MetricName,
-		Dimensions: dimensions,
-		Start:      time.Time(*q.StartTime),
-		End:        time.Time(*q.EndTime),
-		Period:     q.period(),
-		Statistics: q.Statistics,
-	}, nil
 }
 
-func (q *metricQuery) period() time.Duration { return time.Duration(*q.Period) * time.Second }
+// dimension is one as it travels.
+type dimension struct{ Name, Value *string }
 
-func (q *metricQuery) checkStatistics() error {
-	if len(q.ExtendedStatistics) > 0 {
-		return wire.Errorf(codeInvalidValue, "The local Firehose does not support ExtendedStatistics yet.")
+// dimensions takes those of the parameter of that name.
+func dimensions(name string, in []dimension) ([]Dimension, error) {
+	if len(in) > maxDimensions {
+		return nil, wire.Errorf(codeInvalidValue, "The collection %s must not have a size greater than %d.", name, maxDimensions)
 	}
-	if n := len(q.Statistics); n < 1 || n > len(statistics) {
-		return wire.Errorf(codeInvalidValue, "The parameter Statistics must hold 1 to %d statistics, not %d.", len(statistics), n)
-	}
-	for _, name := range q.Statistics {
-		if !slices.ContainsFunc(statistics, func(s statistic) bool { return s.name == name }) {
-			return wire.Errorf(codeInvalidValue, "The parameter Statistics holds %q, which is not one of SampleCount, Average, Sum, Minimum and Maximum.", name)
+	var out []Dimension
+	for i, d := range in {
+		at := fmt.Sprintf("%s.member.%d", name, i+1)
+		if err := checkText(at+".Name", d.Name, 255); err != nil {
+			return nil, err
 		}
+		if err := checkText(at+".Value", d.Value, 1024); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(out, func(o Dimension) bool { return o.Name == *d.Name }) {
+			return nil, wire.Errorf(codeInvalidValue, "The parameter %s holds %s twice.", name, *d.Name)
+		}
+		out = append(out, Dimension{*d.Name, *d.Value})
+	}
+	return out, nil
+}
+
+// checkText tells what is wrong with a text that is required.
+func checkText(name string, text *string, longest int) error {
+	switch n := len(deref(text)); {
+	case n == 0:
+		return required(name, true)
+	case n > longest:
+		return wire.Errorf(codeInvalidValue, "The parameter %s must not be longer than %d characters, it has %d.", name, longest, n)
 	}
 	return nil
 }
 
-func (q *metricQuery) checkTimes() error {
-	start, end := time.Time(*q.StartTime), time.Time(*q.EndTime)
+func required(name string, missing bool) error {
+	if missing {
+		return wire.Errorf(codeMissingParameter, "The parameter %s is required.", name)
+	}
+	return nil
+}
+
+func checkTimes(start, end *awsapi.Timestamp) error {
 	switch {
-	case *q.Period < 60 || *q.Period%60 != 0:
-		return wire.Errorf(codeInvalidValue, "The parameter Period must be a multiple of 60 seconds, not %d.", *q.Period)
-	case !start.Before(end):
+	case start == nil:
+		return required("StartTime", true)
+	case end == nil:
+		return required("EndTime", true)
+	case !time.Time(*start).Before(time.Time(*end)):
 		return wire.Errorf(codeInvalidValue, "The parameter StartTime must be less than the parameter EndTime.")
 	}
-	// Sub ends at 292 years, far more than can be asked for.
-	if n := math.Ceil(end.Sub(start).Seconds() / q.period().Seconds()); n > maxDatapoints {
-		return wire.Errorf(codeInvalidCombination, "You have requested up to %.0f datapoints, which exceeds the limit of %d. Increase Period, or shorten the time between StartTime and EndTime.", n, maxDatapoints)
+	return nil
+}
+
+func checkNamespace(namespace *string) error {
+	if err := checkText("Namespace", namespace, 255); err != nil {
+		return err
+	}
+	if (*namespace)[0] == ':' {
+		return wire.Errorf(codeInvalidValue, "The value %s for parameter Namespace is invalid: it must not begin with a colon.", *namespace)
 	}
 	return nil
 }
 
-func (q *metricQuery) dimensions() (map[string]string, error) {
-	if len(q.Dimensions) > maxDimensions {
-		return nil, wire.Errorf(codeInvalidValue, "The parameter Dimensions may hold at most %d, not %d.", maxDimensions, len(q.Dimensions))
+func checkUnit(name, unit string) error {
+	if unit != "" && !slices.Contains(units, unit) {
+		return wire.Errorf(codeInvalidValue, "The value %s for parameter %s is invalid.", unit, name)
 	}
-	m := map[string]string{}
-	for i, d := range q.Dimensions {
-		if deref(d.Name, "") == "" || deref(d.Value, "") == "" {
-			return nil, wire.Errorf(codeInvalidValue, "The parameter Dimensions.member.%d must have a Name and a Value.", i+1)
-		}
-		if _, twice := m[*d.Name]; twice {
-			return nil, wire.Errorf(codeInvalidValue, "The parameter Dimensions holds %s twice.", *d.Name)
-		}
-		m[*d.Name] = *d.Value
+	return nil
+}
+
+// checkPeriod: a period is a multiple of the minute that samples are kept by. AWS
+// also takes 1, 5, 10, 20 and 30 seconds, for metrics of high resolution.
+func checkPeriod(name string, seconds int32) error {
+	if seconds < 60 || seconds%60 != 0 {
+		return wire.Errorf(codeInvalidValue, "The parameter %s must be a multiple of 60 seconds, not %d; the local Firehose keeps no metrics of a finer resolution.", name, seconds)
 	}
-	return m, nil
+	return nil
 }
 
-// answer is the output as it travels: of every datapoint the statistics that
-// were asked for. A datapoint has at least one sample; one in another unit than
-// was asked for is left out.
-func (q *metricQuery) answer(out *GetMetricStatisticsOutput) any {
-	points := []map[string]any{} // never null
-	for _, d := range out.Datapoints {
-		if d.SampleCount == 0 || q.Unit != "" && q.Unit != d.Unit {
-			continue
-		}
-		point := map[string]any{"Timestamp": awsapi.Timestamp(d.Timestamp), "Unit": d.Unit}
-		for _, s := range statistics {
-			if slices.Contains(q.Statistics, s.name) {
-				point[s.name] = s.value(d)
-			}
-		}
-		points = append(points, point)
+// statistics are the figures of a datapoint. AWS also has percentiles and others
+// that need every sample, which are not kept here.
+var statistics = map[string]func(Datapoint) float64{
+	"SampleCount": func(d Datapoint) float64 { return d.SampleCount },
+	"Average":     func(d Datapoint) float64 { return d.Sum / d.SampleCount },
+	"Sum":         func(d Datapoint) float64 { return d.Sum },
+	"Minimum":     func(d Datapoint) float64 { return d.Minimum },
+	"Maximum":     func(d Datapoint) float64 { return d.Maximum },
+}
+
+// extendedRE is the form of the statistics that AWS has besides (user guide,
+// CloudWatch statistics definitions).
+var extendedRE = regexp.MustCompile(`^(p\d{1,2}(\.\d{1,10})?|p100|IQM|(tm|wm|tc|ts|TM|WM|TC|TS|PR|p)\d*(\.\d+)?(\(.*\))?)$`)
+
+func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
+
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	return map[string]any{"Label": out.Label, "Datapoints": points}
-}
-
-// GetMetricStatisticsInput asks for statistics of one metric.
-type GetMetricStatisticsInput struct {
-	Namespace  string
-	MetricName string
-	Dimensions map[string]string
-	Start, End time.Time // [Start, End)
-	Period     time.Duration
-	Statistics []string // of SampleCount, Average, Sum, Minimum, Maximum
-}
-
-// GetMetricStatisticsOutput holds a datapoint for every period with samples.
-type GetMetricStatisticsOutput struct {
-	Label      string
-	Datapoints []Datapoint
-}
-
-// Datapoint is the statistic set of one period; the server sends those of its
-// statistics that were asked for.
-type Datapoint struct {
-	Timestamp   time.Time // the period's start
-	SampleCount float64
-	Sum         float64
-	Minimum     float64
-	Maximum     float64
-	Unit        string
-}
-
-func deref[T any](p *T, otherwise T) T {
-	if p == nil {
-		return otherwise
-	}
-	return *p
+	return v
 }
