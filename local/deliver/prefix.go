@@ -85,8 +85,8 @@ func ParsePrefix(member, text string) (*Prefix, error) {
 func parseExpression(member, namespace, value string) (expression, error) {
 	switch namespace {
 	case "timestamp":
-		f, err := parseDateTime(value)
-		if err != nil {
+		f, ok := parseDateTime(value)
+		if !ok {
 			return expression{}, badValue(member)
 		}
 		return expression{kind: timestamp, time: f}, nil
