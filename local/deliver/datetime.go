@@ -45,7 +45,7 @@ func (f dateTime) format(t time.Time) (string, error) {
 // zone lacks nothing, so the brackets only have to match.
 func parseDateTime(pattern string) (f dateTime, ok bool) {
 	depth := 0
-	var last part
+	var last patternPart
 	for s := pattern; s != ""; s = s[last.len:] {
 		switch s[0] {
 		case '[':
@@ -64,38 +64,38 @@ func parseDateTime(pattern string) (f dateTime, ok bool) {
 	return f, true
 }
 
-// part is the start of a pattern: a run of a letter, a text in quotes, or any
-// other character.
-type part struct {
+// patternPart is the start of a pattern: a run of a letter, a text in quotes, or
+// any other character.
+type patternPart struct {
 	print          printer
 	len            int // in the pattern
 	number, padded bool
 }
 
-func parsePart(s string) (part, bool) {
+func parsePart(s string) (patternPart, bool) {
 	switch c := s[0]; {
 	case isLetter(c):
 		return parseLetters(s)
 	case c == '\'':
 		return parseQuoted(s)
 	case c == '[' || c == ']':
-		return part{print: literal(""), len: 1}, true
+		return patternPart{print: always(""), len: 1}, true
 	case c == '{' || c == '}' || c == '#':
-		return part{}, false // Java reserves them
+		return patternPart{}, false // Java reserves them
 	}
 	_, n := utf8.DecodeRuneInString(s)
-	return part{print: literal(s[:n]), len: n}, true
+	return patternPart{print: always(s[:n]), len: n}, true
 }
 
 func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
 
-func literal(s string) printer {
+func always(s string) printer {
 	return func(time.Time) (string, error) { return s, nil }
 }
 
 // parseQuoted reads a text in quotes. A quote twice is a quote, within a text and
 // also outside of one.
-func parseQuoted(s string) (part, bool) {
+func parseQuoted(s string) (patternPart, bool) {
 	for i := 1; i < len(s); i++ {
 		if s[i] != '\'' {
 			continue
@@ -108,33 +108,33 @@ func parseQuoted(s string) (part, bool) {
 		if i == 1 {
 			text = "'"
 		}
-		return part{print: literal(text), len: i + 1}, true
+		return patternPart{print: always(text), len: i + 1}, true
 	}
-	return part{}, false
+	return patternPart{}, false
 }
 
 // parseLetters reads a run of a letter, with the run of p before it that pads it.
-func parseLetters(s string) (part, bool) {
+func parseLetters(s string) (patternPart, bool) {
 	pad := 0
 	if s[0] == 'p' {
-		pad = run(s)
+		pad = runLength(s)
 	}
 	if pad == len(s) || symbols[s[pad]] == nil {
-		return part{}, false
+		return patternPart{}, false
 	}
-	n := run(s[pad:])
+	n := runLength(s[pad:])
 	print, number := symbols[s[pad]](n)
 	if print == nil {
-		return part{}, false
+		return patternPart{}, false
 	}
 	if pad > 0 {
 		print = padding(pad, print)
 	}
-	return part{print: print, len: pad + n, number: number, padded: pad > 0}, true
+	return patternPart{print: print, len: pad + n, number: number, padded: pad > 0}, true
 }
 
-// run counts how often s repeats its first byte at its start.
-func run(s string) int { return len(s) - len(strings.TrimLeft(s, s[:1])) }
+// runLength counts how often s repeats its first byte at its start.
+func runLength(s string) int { return len(s) - len(strings.TrimLeft(s, s[:1])) }
 
 func padding(width int, print printer) printer {
 	return func(t time.Time) (string, error) {
@@ -191,7 +191,7 @@ var symbols = map[byte]symbol{
 	'O': text(localizedOffset, 1, 4),
 	'X': text(func(t time.Time, n int) string { return isoOffset(t, n, "Z") }, 1, 2, 3, 4, 5),
 	'x': text(offsetWithoutZ, 1, 2, 3, 4, 5),
-	'Z': text(offset, 1, 2, 3, 4, 5),
+	'Z': text(rfcOffset, 1, 2, 3, 4, 5),
 }
 
 // maxDigits are those of Java's long.
@@ -465,7 +465,7 @@ func offsetWithoutZ(t time.Time, n int) string {
 	return isoOffset(t, n, zeros[n-1])
 }
 
-func offset(t time.Time, n int) string {
+func rfcOffset(t time.Time, n int) string {
 	switch n {
 	case 4:
 		return localizedOffset(t, 4)
