@@ -1,8 +1,8 @@
 package deliver
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +15,8 @@ import (
 // all 52 letters alone, just those that Java refuses since its release 16. What
 // it makes of a time is what Java makes, except
 //
-//   - z to zzz: the abbreviation of the system's time zone data, which for some
-//     zones is a number where Java has letters; the zone's id then stands for it;
+//   - z, zz, zzz: the abbreviation of the time zone data, such as EST. Where that
+//     has only a number, as for Asia/Kathmandu, it is the zone's id; Java has NPT;
 //   - zzzz, v and vvvv: the zone's id, where Java has a name such as Eastern
 //     Standard Time. Java falls back to the id for a zone that has no name.
 //
@@ -40,60 +40,62 @@ func (f dateTime) format(t time.Time) (string, error) {
 	return b.String(), nil
 }
 
-// parseDateTime compiles a pattern. An optional section, in [ and ], is left out
-// where a time lacks what it prints; a time in a zone lacks nothing, so the
-// brackets only have to match.
-func parseDateTime(pattern string) (dateTime, error) {
-	var f dateTime
+// parseDateTime compiles a pattern; it is not ok if Java refuses it. An optional
+// section, in [ and ], is left out where a time lacks what it prints; a time in a
+// zone lacks nothing, so the brackets only have to match.
+func parseDateTime(pattern string) (f dateTime, ok bool) {
 	depth := 0
-	padded := false // the last part is a padded number
-	for rest := pattern; rest != ""; {
-		c, n := rest[0], 1
-		part := literal("")
-		number := false
-		switch {
-		case isLetter(c):
-			l, err := parseLetters(rest)
-			if err != nil {
-				return nil, err
-			}
-			// Java fails here (it takes the padding for a number).
-			if padded && l.number && l.pad == 0 {
-				return nil, fmt.Errorf("%q: a number stands right after a padded one", pattern)
-			}
-			part, n, number = l.print, l.len, l.number && l.pad > 0
-		case c == '\'':
-			text, length, ok := quoted(rest)
-			if !ok {
-				return nil, fmt.Errorf("%q: a quote is not closed", pattern)
-			}
-			part, n = literal(text), length
-		case c == '[':
+	var last patternPart
+	for s := pattern; s != ""; s = s[last.len:] {
+		switch s[0] {
+		case '[':
 			depth++
-		case c == ']':
-			if depth--; depth < 0 {
-				return nil, fmt.Errorf("%q: ] without [", pattern)
-			}
-		case c == '{' || c == '}' || c == '#':
-			return nil, fmt.Errorf("%q: %q is reserved", pattern, c)
-		default:
-			_, n = utf8.DecodeRuneInString(rest)
-			part = literal(rest[:n])
+		case ']':
+			depth--
 		}
-		f, rest, padded = append(f, part), rest[n:], number
+		p, ok := parsePart(s)
+		// Java stumbles over a number right after a padded one, because it
+		// takes the padding for a number.
+		if !ok || depth < 0 || p.number && !p.padded && last.number && last.padded {
+			return nil, false
+		}
+		f, last = append(f, p.print), p
 	}
-	return f, nil
+	return f, true
+}
+
+// patternPart is the start of a pattern: a run of a letter, a text in quotes, or
+// any other character.
+type patternPart struct {
+	print          printer
+	len            int // in the pattern
+	number, padded bool
+}
+
+func parsePart(s string) (patternPart, bool) {
+	switch c := s[0]; {
+	case isLetter(c):
+		return parseLetters(s)
+	case c == '\'':
+		return parseQuoted(s)
+	case c == '[' || c == ']':
+		return patternPart{print: always(""), len: 1}, true
+	case c == '{' || c == '}' || c == '#':
+		return patternPart{}, false // Java reserves them
+	}
+	_, n := utf8.DecodeRuneInString(s)
+	return patternPart{print: always(s[:n]), len: n}, true
 }
 
 func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
 
-func literal(s string) printer {
+func always(s string) printer {
 	return func(time.Time) (string, error) { return s, nil }
 }
 
-// quoted reads a text in quotes at the start of s. A quote twice is a quote,
-// within a text and also outside of one.
-func quoted(s string) (text string, n int, ok bool) {
+// parseQuoted reads a text in quotes. A quote twice is a quote, within a text and
+// also outside of one.
+func parseQuoted(s string) (patternPart, bool) {
 	for i := 1; i < len(s); i++ {
 		if s[i] != '\'' {
 			continue
@@ -102,47 +104,37 @@ func quoted(s string) (text string, n int, ok bool) {
 			i++
 			continue
 		}
+		text := strings.ReplaceAll(s[1:i], "''", "'")
 		if i == 1 {
-			return "'", 2, true
+			text = "'"
 		}
-		return strings.ReplaceAll(s[1:i], "''", "'"), i + 1, true
+		return patternPart{print: always(text), len: i + 1}, true
 	}
-	return "", 0, false
+	return patternPart{}, false
 }
 
-// letters is a run of one letter, with the run of p before it that pads it.
-type letters struct {
-	print  printer
-	len    int // in the pattern
-	pad    int
-	number bool
-}
-
-func parseLetters(s string) (letters, error) {
-	var l letters
+// parseLetters reads a run of a letter, with the run of p before it that pads it.
+func parseLetters(s string) (patternPart, bool) {
+	pad := 0
 	if s[0] == 'p' {
-		l.pad = run(s)
-		if s = s[l.pad:]; s == "" || !isLetter(s[0]) {
-			return l, errors.New("p is not followed by a letter to pad")
-		}
+		pad = runLength(s)
 	}
-	n := run(s)
-	l.len = l.pad + n
-	compile := symbols[s[0]]
-	if compile == nil {
-		return l, fmt.Errorf("%c is no letter of a pattern", s[0])
+	if pad == len(s) || symbols[s[pad]] == nil {
+		return patternPart{}, false
 	}
-	if l.print, l.number = compile(n); l.print == nil {
-		return l, fmt.Errorf("%s has too many letters, or too few", s[:n])
+	n := runLength(s[pad:])
+	print, number := symbols[s[pad]](n)
+	if print == nil {
+		return patternPart{}, false
 	}
-	if l.pad > 0 {
-		l.print = padding(l.pad, l.print)
+	if pad > 0 {
+		print = padding(pad, print)
 	}
-	return l, nil
+	return patternPart{print: print, len: pad + n, number: number, padded: pad > 0}, true
 }
 
-// run counts how often s repeats its first byte at its start.
-func run(s string) int { return len(s) - len(strings.TrimLeft(s, s[:1])) }
+// runLength counts how often s repeats its first byte at its start.
+func runLength(s string) int { return len(s) - len(strings.TrimLeft(s, s[:1])) }
 
 func padding(width int, print printer) printer {
 	return func(t time.Time) (string, error) {
@@ -162,27 +154,27 @@ func padding(width int, print printer) printer {
 // is nil where Java refuses so many of them.
 type symbol func(n int) (p printer, number bool)
 
-// symbols are the letters of a pattern but p.
+// symbols are the letters of a pattern, but p.
 var symbols = map[byte]symbol{
-	'G': text(5, era),
-	'u': yearSymbol(time.Time.Year),
-	'y': yearSymbol(yearOfEra),
-	'Y': weekYearSymbol,
+	'G': text(named(era), 1, 2, 3, 4, 5),
+	'u': years(time.Time.Year),
+	'y': years(yearOfEra),
+	'Y': weekYears,
 	'D': digits(3, time.Time.YearDay),
-	'M': textOrNumber(month, monthNumber),
-	'L': textOrNumber(month, monthNumber),
-	'Q': textOrNumber(quarter, quarterNumber),
-	'q': textOrNumber(quarter, quarterNumber),
+	'M': textOrDigits(month, monthNumber),
+	'L': textOrDigits(month, monthNumber),
+	'Q': textOrDigits(quarter, quarterNumber),
+	'q': textOrDigits(quarter, quarterNumber),
 	'd': digits(2, time.Time.Day),
-	'g': wide(modifiedJulianDay),
+	'g': digits(maxDigits, modifiedJulianDay),
 	'w': digits(2, func(t time.Time) int { _, week := weekOfYear(t); return week }),
 	'W': digits(1, weekOfMonth),
 	'F': digits(1, func(t time.Time) int { return (t.Day()-1)%7 + 1 }),
-	'E': text(5, weekday),
-	'e': textOrNumber(weekday, weekdayNumber),
+	'E': text(named(weekday), 1, 2, 3, 4, 5),
+	'e': textOrDigits(weekday, weekdayNumber),
 	'c': standaloneWeekday,
-	'a': text(1, amPM),
-	'B': dayPeriodSymbol,
+	'a': text(named(amPM), 1),
+	'B': text(named(dayPeriod), 1, 4, 5),
 	'h': digits(2, func(t time.Time) int { return (t.Hour()+11)%12 + 1 }),
 	'K': digits(2, func(t time.Time) int { return t.Hour() % 12 }),
 	'k': digits(2, func(t time.Time) int { return (t.Hour()+23)%24 + 1 }),
@@ -190,17 +182,20 @@ var symbols = map[byte]symbol{
 	'm': digits(2, time.Time.Minute),
 	's': digits(2, time.Time.Second),
 	'S': fraction,
-	'n': wide(func(t time.Time) int64 { return int64(t.Nanosecond()) }),
-	'A': wide(func(t time.Time) int64 { return nanoOfDay(t) / 1e6 }),
-	'N': wide(nanoOfDay),
-	'V': zoneIDSymbol,
-	'v': genericZoneSymbol,
-	'z': zoneNameSymbol,
-	'O': localizedOffsetSymbol,
-	'X': isoOffsetSymbol(func(int) string { return "Z" }),
-	'x': isoOffsetSymbol(zeroOffset),
-	'Z': offsetSymbol,
+	'n': digits(maxDigits, time.Time.Nanosecond),
+	'A': digits(maxDigits, func(t time.Time) int64 { return nanoOfDay(t) / 1e6 }),
+	'N': digits(maxDigits, nanoOfDay),
+	'V': text(func(t time.Time, _ int) string { return t.Location().String() }, 2),
+	'v': text(genericZone, 1, 4),
+	'z': text(zone, 1, 2, 3, 4),
+	'O': text(localizedOffset, 1, 4),
+	'X': text(func(t time.Time, n int) string { return isoOffset(t, n, "Z") }, 1, 2, 3, 4, 5),
+	'x': text(offsetWithoutZ, 1, 2, 3, 4, 5),
+	'Z': text(rfcOffset, 1, 2, 3, 4, 5),
 }
+
+// maxDigits are those of Java's long.
+const maxDigits = 19
 
 // pad0 is v in at least width digits, its sign before them.
 func pad0(v int64, width int) string {
@@ -214,22 +209,12 @@ func pad0(v int64, width int) string {
 
 // digits is a number that may be written with up to most letters, each letter
 // standing for a digit that it has at least.
-func digits(most int, value func(time.Time) int) symbol {
+func digits[T int | int64](most int, value func(time.Time) T) symbol {
 	return func(n int) (printer, bool) {
 		if n > most {
 			return nil, true
 		}
 		return func(t time.Time) (string, error) { return pad0(int64(value(t)), n), nil }, true
-	}
-}
-
-// wide is a number of up to the 19 digits that Java's long has.
-func wide(value func(time.Time) int64) symbol {
-	return func(n int) (printer, bool) {
-		if n > 19 {
-			return nil, true
-		}
-		return func(t time.Time) (string, error) { return pad0(value(t), n), nil }, true
 	}
 }
 
@@ -240,16 +225,17 @@ func fraction(n int) (printer, bool) {
 	return func(t time.Time) (string, error) { return pad0(int64(t.Nanosecond()), 9)[:n], nil }, true
 }
 
-func yearSymbol(year func(time.Time) int) symbol {
+func years(year func(time.Time) int) symbol {
 	return func(n int) (printer, bool) {
-		if n > 19 {
+		if n > maxDigits {
 			return nil, true
 		}
 		return yearPrinter(n, year), true
 	}
 }
 
-func weekYearSymbol(n int) (printer, bool) {
+// weekYears is Y, which Java limits to no number of letters.
+func weekYears(n int) (printer, bool) {
 	return yearPrinter(n, func(t time.Time) int { year, _ := weekOfYear(t); return year }), true
 }
 
@@ -325,20 +311,25 @@ func (n name) withLetters(letters int) string {
 	return n.narrow
 }
 
-// text may be written with up to most letters: one to three are the short name,
-// four the full one, five the narrow one.
-func text(most int, value func(time.Time) name) symbol {
+// named is for text: one to three letters are the short name, four the full one,
+// five the narrow one.
+func named(value func(time.Time) name) func(t time.Time, n int) string {
+	return func(t time.Time, n int) string { return value(t).withLetters(n) }
+}
+
+// text may be written with any of the counts of letters.
+func text(print func(t time.Time, n int) string, counts ...int) symbol {
 	return func(n int) (printer, bool) {
-		if n > most {
+		if !slices.Contains(counts, n) {
 			return nil, false
 		}
-		return func(t time.Time) (string, error) { return value(t).withLetters(n), nil }, false
+		return func(t time.Time) (string, error) { return print(t, n), nil }, false
 	}
 }
 
-// textOrNumber is a number with one or two letters, a text with more.
-func textOrNumber(value func(time.Time) name, number func(time.Time) int) symbol {
-	asNumber, asText := digits(2, number), text(5, value)
+// textOrDigits is a number with one or two letters, a text with more.
+func textOrDigits(value func(time.Time) name, number func(time.Time) int) symbol {
+	asNumber, asText := digits(2, number), text(named(value), 3, 4, 5)
 	return func(n int) (printer, bool) {
 		if n <= 2 {
 			return asNumber(n)
@@ -351,7 +342,7 @@ func standaloneWeekday(n int) (printer, bool) {
 	if n == 2 {
 		return nil, false
 	}
-	return textOrNumber(weekday, weekdayNumber)(n)
+	return textOrDigits(weekday, weekdayNumber)(n)
 }
 
 func era(t time.Time) name {
@@ -384,13 +375,6 @@ func amPM(t time.Time) name {
 	return name{short: "PM"}
 }
 
-func dayPeriodSymbol(n int) (printer, bool) {
-	if n == 2 || n == 3 {
-		return nil, false
-	}
-	return text(5, dayPeriod)(n)
-}
-
 // dayPeriod knows midnight and noon for their whole minute.
 func dayPeriod(t time.Time) name {
 	same := func(s string) name { return name{s, s, s} }
@@ -409,48 +393,23 @@ func dayPeriod(t time.Time) name {
 	return same("in the evening")
 }
 
-func zoneIDSymbol(n int) (printer, bool) {
-	if n != 2 {
-		return nil, false
+func zone(t time.Time, n int) string {
+	abbreviation, _ := t.Zone()
+	if n == 4 || abbreviation == "" || !isLetter(abbreviation[0]) {
+		return genericZone(t, n)
 	}
-	return func(t time.Time) (string, error) { return t.Location().String(), nil }, false
+	return abbreviation
 }
 
-func genericZoneSymbol(n int) (printer, bool) {
-	if n != 1 && n != 4 {
-		return nil, false
+// genericZone is the zone's id, but for the one name known without Java's tables.
+func genericZone(t time.Time, n int) string {
+	if abbreviation, _ := t.Zone(); abbreviation == "UTC" {
+		return name{short: "UTC", full: "Coordinated Universal Time"}.withLetters(n)
 	}
-	return zonePrinter(n), false
+	return t.Location().String()
 }
 
-func zoneNameSymbol(n int) (printer, bool) {
-	if n > 4 {
-		return nil, false
-	}
-	if n == 4 {
-		return zonePrinter(n), false
-	}
-	return func(t time.Time) (string, error) {
-		abbreviation, _ := t.Zone()
-		if abbreviation == "" || !isLetter(abbreviation[0]) {
-			return t.Location().String(), nil
-		}
-		return abbreviation, nil
-	}, false
-}
-
-// zonePrinter prints a zone's name of n letters where it is known without Java's
-// tables, and else the id.
-func zonePrinter(n int) printer {
-	return func(t time.Time) (string, error) {
-		if abbreviation, _ := t.Zone(); abbreviation == "UTC" {
-			return name{short: "UTC", full: "Coordinated Universal Time"}.withLetters(n), nil
-		}
-		return t.Location().String(), nil
-	}
-}
-
-// splitOffset is the offset from UTC in parts, all of them positive.
+// splitOffset is the offset from UTC in parts, none of them negative.
 func splitOffset(t time.Time) (sign string, hours, minutes, seconds int) {
 	_, offset := t.Zone()
 	sign = "+"
@@ -460,80 +419,58 @@ func splitOffset(t time.Time) (sign string, hours, minutes, seconds int) {
 	return sign, offset / 3600, offset / 60 % 60, offset % 60
 }
 
-func localizedOffsetSymbol(n int) (printer, bool) {
-	if n != 1 && n != 4 {
-		return nil, false
-	}
-	return func(t time.Time) (string, error) { return localizedOffset(t, n == 4), nil }, false
-}
-
-func localizedOffset(t time.Time, full bool) string {
+// localizedOffset is GMT+9 with one letter and GMT+09:00 with four.
+func localizedOffset(t time.Time, n int) string {
 	sign, h, m, s := splitOffset(t)
-	switch {
-	case h == 0 && m == 0 && s == 0:
+	if h == 0 && m == 0 && s == 0 {
 		return "GMT"
-	case s != 0 && full:
-		return fmt.Sprintf("GMT%s%02d:%02d:%02d", sign, h, m, s)
-	case s != 0:
-		return fmt.Sprintf("GMT%s%d:%02d:%02d", sign, h, m, s)
-	case full:
-		return fmt.Sprintf("GMT%s%02d:%02d", sign, h, m)
-	case m != 0:
-		return fmt.Sprintf("GMT%s%d:%02d", sign, h, m)
 	}
-	return fmt.Sprintf("GMT%s%d", sign, h)
+	out := "GMT" + sign + pad0(int64(h), min(n, 2))
+	if n == 4 || m != 0 || s != 0 {
+		out += ":" + pad0(int64(m), 2)
+	}
+	if s != 0 {
+		out += ":" + pad0(int64(s), 2)
+	}
+	return out
 }
 
-// isoOffsetSymbol is an offset as X has it: hours, with minutes that are not
-// zero; hours and minutes; the same with a colon; both with seconds that are not
-// zero. The text of no offset depends on the number of letters.
-func isoOffsetSymbol(zero func(n int) string) symbol {
-	return func(n int) (printer, bool) {
-		if n > 5 {
-			return nil, false
-		}
-		return func(t time.Time) (string, error) { return isoOffset(t, n, zero(n)), nil }, false
-	}
-}
-
-func zeroOffset(n int) string {
-	switch n {
-	case 1:
-		return "+00"
-	case 2, 4:
-		return "+0000"
-	}
-	return "+00:00"
-}
-
+// isoOffset is, for n from 1: +09, with minutes if it has some; +0900; +09:00;
+// and the last two with seconds if it has some. It is zero where all that would
+// be written is zero.
 func isoOffset(t time.Time, n int, zero string) string {
 	sign, h, m, s := splitOffset(t)
 	colon := ""
 	if n == 3 || n == 5 {
 		colon = ":"
 	}
-	out := fmt.Sprintf("%s%02d", sign, h)
-	if n > 1 || m != 0 {
-		out += fmt.Sprintf("%s%02d", colon, m)
+	if n < 4 {
+		s = 0
 	}
-	seconds := n > 3 && s != 0
-	if seconds {
-		out += fmt.Sprintf("%s%02d", colon, s)
-	}
-	if h == 0 && m == 0 && !seconds {
+	if h == 0 && m == 0 && s == 0 {
 		return zero
+	}
+	out := sign + pad0(int64(h), 2)
+	if n > 1 || m != 0 {
+		out += colon + pad0(int64(m), 2)
+	}
+	if s != 0 {
+		out += colon + pad0(int64(s), 2)
 	}
 	return out
 }
 
-func offsetSymbol(n int) (printer, bool) {
-	switch {
-	case n <= 3:
-		return func(t time.Time) (string, error) { return isoOffset(t, 2, "+0000"), nil }, false
-	case n == 4:
-		return func(t time.Time) (string, error) { return localizedOffset(t, true), nil }, false
-	case n == 5:
-		return func(t time.Time) (string, error) { return isoOffset(t, 5, "Z"), nil }, false
+func offsetWithoutZ(t time.Time, n int) string {
+	zeros := [...]string{"+00", "+0000", "+00:00", "+0000", "+00:00"}
+	return isoOffset(t, n, zeros[n-1])
+}
+
+func rfcOffset(t time.Time, n int) string {
+	switch n {
+	case 4:
+		return localizedOffset(t, 4)
+	case 5:
+		return isoOffset(t, 5, "Z")
 	}
-	return nil, false
+	return isoOffset(t, 2, "+0000")
 }

@@ -28,10 +28,10 @@ type Prefix struct {
 	parts  []expression
 }
 
-type kind int
+type expressionKind int
 
 const (
-	plain kind = iota
+	plain expressionKind = iota
 	timestamp
 	randomString
 	errorOutputType
@@ -41,7 +41,7 @@ const (
 
 // expression is a part of a prefix: also the text between two expressions.
 type expression struct {
-	kind kind
+	kind expressionKind
 	text string   // what is plain, or a partition key's name
 	time dateTime // of a timestamp
 }
@@ -85,8 +85,8 @@ func ParsePrefix(member, text string) (*Prefix, error) {
 func parseExpression(member, namespace, value string) (expression, error) {
 	switch namespace {
 	case "timestamp":
-		f, err := parseDateTime(value)
-		if err != nil {
+		f, ok := parseDateTime(value)
+		if !ok {
 			return expression{}, badValue(member)
 		}
 		return expression{kind: timestamp, time: f}, nil
@@ -124,7 +124,7 @@ func (p *Prefix) HasTimestamp() bool { return p.has(timestamp) }
 // HasErrorType tells whether the prefix has a !{firehose:error-output-type}.
 func (p *Prefix) HasErrorType() bool { return p.has(errorOutputType) }
 
-func (p *Prefix) has(k kind) bool {
+func (p *Prefix) has(k expressionKind) bool {
 	return slices.ContainsFunc(p.parts, func(e expression) bool { return e.kind == k })
 }
 

@@ -257,6 +257,30 @@ func TestCheckPrefixes(t *testing.T) {
 	}
 }
 
+func ExampleParsePrefix() {
+	p, err := ParsePrefix("Prefix", "customer=!{partitionKeyFromQuery:customer}/!{timestamp:'year='yyyy'/day='DDD}/")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key, err := p.Eval(Values{
+		Time:      time.Date(2026, 2, 1, 9, 30, 0, 0, time.UTC),
+		FromQuery: map[string]string{"customer": "acme"},
+	})
+	fmt.Println(key, err)
+
+	plain, _ := ParsePrefix("Prefix", "logs/")
+	key, err = plain.EvalWithTime(Values{Time: time.Date(2026, 2, 1, 9, 30, 0, 0, time.UTC)})
+	fmt.Println(key, err)
+
+	_, err = ParsePrefix("Prefix", "logs/!{timestamp:yyyy/T}")
+	fmt.Println(err)
+	// Output:
+	// customer=acme/year=2026/day=032/ <nil>
+	// logs/2026/02/01/09/ <nil>
+	// Invalid conversion character used in the value of the expression in Prefix
+}
+
 func FuzzPrefix(f *testing.F) {
 	for _, s := range []string{
 		"", "plain/", "!{timestamp:yyyy/MM/dd}", "!{timestamp:'a'''[ppd]}", "!{firehose:random-string}",
