@@ -286,7 +286,7 @@ func (b *Backend) Handler(cfg server.Config) http.Handler {
 	cfg.Backend = b
 	return awsapi.New(awsapi.Config{
 		Services:    []*awsapi.Service{cfg.Service(), cloudwatch.Service(&b.metrics), logs.Service(b.logs)},
-		Other:       b.own(http.NotFoundHandler()),
+		Other:       b.own(),
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
 }
