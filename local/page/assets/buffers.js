@@ -21,8 +21,10 @@ function meter(cell, label, value, limit, unit) {
   text(line, `${unit(value)} of ${unit(limit)}`);
 }
 
-function draw(cells, { stream, buffer: b }) {
-  const lines = cells.what.children.length ? cells.what.children : (cells.what.append(el('span', { class: 'line' }), el('span', { class: 'line soft' })), cells.what.children);
+function draw(cells, { stream, buffer: b }, row) {
+  row.classList.toggle('failing', b.failures > 0);
+  if (!cells.what.firstChild) cells.what.append(el('span', { class: 'line' }), el('span', { class: 'line soft' }));
+  const lines = cells.what.children;
   const what = b.kind + (b.part ? ' ' + b.part : '');
   text(lines[0], stream ? stream.name : what);
   text(lines[1], (stream ? what + ', ' : '') + `${count(b.records)} ${b.records === 1 ? 'record' : 'records'}`);

@@ -1,7 +1,7 @@
 // Three plots of one stream, or of all.
 
 import { el, text } from './dom.js';
-import { short, bytes, clock } from './format.js';
+import { short, bytes, clock, tick } from './format.js';
 import { span } from './history.js';
 
 // Of a series, rate is its place in what History.of gives.
@@ -43,7 +43,7 @@ class Plot {
       scales: { x: { range: () => [history.now - span, history.now] }, y: { range: (u, min, max) => [0, ceiling(max, k.base, k.least)] } },
       axes: [
         { ...axis, size: 24, incrs: [60], space: 30, values: (u, list) => list.map((s) => clock(new Date(s * 1000)).slice(0, 5)) },
-        { ...axis, size: 62, space: 28, values: (u, list) => list.map(k.unit), ...(k.base === 2 && { incrs: Array.from({ length: 50 }, (_, i) => 2 ** i) }) },
+        { ...axis, size: 62, space: 28, values: (u, list) => list.map(tick(k.unit)), ...(k.base === 2 && { incrs: Array.from({ length: 50 }, (_, i) => 2 ** i) }) },
       ],
       series: [{}, ...k.series.map((s) => ({ stroke: () => colour(s.colour), width: 1.5, dash: s.dash, points: { show: false } }))],
       hooks: { setCursor: [() => this.figures()] },

@@ -117,7 +117,7 @@ export class Streams {
     ];
     if (s.arn) {
       facts.push(['Status', s.status.toLowerCase()], ['Version', s.version], ['Region', s.region], ['Account', s.account],
-        ['Destination', s.destination], [s.destination === 'http' ? 'URL' : 'Bucket', s.target, 'wide']);
+        [s.destination === 'http' ? 'HTTP endpoint' : 'S3 bucket', s.target, 'wide']);
     }
     const list = $('#facts');
     while (list.children.length > facts.length) list.lastChild.remove();
