@@ -6,8 +6,8 @@ import { Rows } from './rows.js';
 
 const columns = [
   { name: 'what', title: 'Buffer', class: 'what' },
-  { name: 'size', title: 'Bytes of size', class: 'meter' },
-  { name: 'age', title: 'Age of interval', class: 'meter' },
+  { name: 'size', title: 'Bytes', class: 'meter' },
+  { name: 'age', title: 'Age', class: 'meter' },
   { name: 'sealed', title: 'Full', class: 'n small' },
   { name: 'failures', title: 'Failed', class: 'n small' },
 ];

@@ -113,7 +113,7 @@ export class Streams {
       ['Records accepted', count(t.records)], ['Bytes accepted', bytes(t.bytes)], ['Put calls', count(t.calls)],
       ['Throttled', count(t.throttled_records), t.throttled_records && 'warn'], ['Refused otherwise', count(t.refused_records), t.refused_records && 'warn'],
       ['Delivered', count(t.delivered_records)], ['Objects', count(t.objects)], ['Failed deliveries', count(t.delivery_failures), failing(s) && 'bad'],
-      ['Waiting in the journal', count(s.waiting_records)], ['Journal', s.waiting_mib.toFixed(1) + ' MiB'],
+      ['Waiting in the journal', count(s.waiting_records)], ['Journal', bytes(s.waiting_mib * 1024 * 1024)],
     ];
     if (s.arn) {
       facts.push(['Status', s.status.toLowerCase()], ['Version', s.version], ['Region', s.region], ['Account', s.account],
