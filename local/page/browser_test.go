@@ -93,6 +93,7 @@ const (
 func factOf(name string) string { return strings.Replace(fact, "%s", name, 1) }
 
 func TestInABrowser(t *testing.T) {
+	t.Parallel()
 	b := startBrowser(t)
 	client, srv := start(t)
 	b.call("POST", "/url", object{"url": srv.URL + "/"}, nil)
@@ -192,6 +193,7 @@ func (b *browser) quiet(address string) {
 // Of many streams few are drawn; errors are shown; the page waits for a server that
 // is gone.
 func TestManyStreamsAndErrors(t *testing.T) {
+	t.Parallel()
 	b := startBrowser(t)
 	client, srv := start(t)
 	for i := range 300 {
