@@ -25,7 +25,10 @@ var rooms = map[string][]string{
 	"local/cloudwatch":          {"internal/awsapi", "internal/vfs", "wire"},
 	"local/logs":                {"internal/awsapi", "internal/vfs", "wire"},
 	"internal/awsapi":           {"wire"},
-	"local":                     {"internal/awsapi", "local/cloudwatch", "server", "local/deliver", "local/deliver/file", "wire"},
+	"local": {
+		"internal/awsapi", "internal/vfs", "local/cloudwatch", "local/convert", "local/deliver", "local/deliver/file", "local/deliver/http", "local/deliver/s3",
+		"local/logs", "local/objects", "local/page", "local/process", "server", "spool", "wire",
+	},
 	"local/deliver":             {"wire"},
 	"local/process":             {"wire"},
 	"local/deliver/file":        {"local/deliver"},
