@@ -366,7 +366,7 @@ func TestCreateRefuses(t *testing.T) {
 		d    server.S3Destination
 		want string
 	}{
-		{server.S3Destination{CompressionFormat: "ZIP"}, `"ZIP" is not one of`},
+		{server.S3Destination{CompressionFormat: "LZ4"}, `"LZ4" is not one of`},
 		{server.S3Destination{CustomTimeZone: "Nowhere/Land"}, "Provided custom time zone is not supported"},
 		{server.S3Destination{CustomTimeZone: "Local"}, "Provided custom time zone is not supported"},
 		{server.S3Destination{Prefix: strings.Repeat("p", 256) + "/"}, "a part of 256 bytes"},

@@ -85,7 +85,7 @@ func TestObject(t *testing.T) {
 }
 
 func TestSpecValidate(t *testing.T) {
-	for compression, ok := range map[string]bool{"UNCOMPRESSED": true, "GZIP": true, "gzip": false, "ZIP": false, "": false} {
+	for compression, ok := range map[string]bool{"UNCOMPRESSED": true, "GZIP": true, "ZIP": true, "Snappy": true, "HADOOP_SNAPPY": true, "gzip": false, "": false} {
 		if err := (&Spec{Compression: compression}).Validate(); (err == nil) != ok {
 			t.Errorf("Validate with compression %q: %v", compression, err)
 		}
