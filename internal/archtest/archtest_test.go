@@ -16,15 +16,15 @@ const module = "github.com/hydrant-go/hydrant"
 // rooms is what each package may import of the project, in its code that is not
 // a test. "" is the producer, "…" at the end stands for all below.
 var rooms = map[string][]string{
-	"":                          {"spool", "wire", "internal/keepbody", "internal/pace", "internal/vfs"},
-	"wire":                      {},
-	"source":                    {"internal/vfs"},
-	"spool":                     {"internal/vfs"},
-	"admin":                     {"wire"},
-	"server":                    {"internal/awsapi", "wire"},
-	"local/cloudwatch":          {"internal/awsapi", "internal/vfs", "wire"},
-	"local/logs":                {"internal/awsapi", "internal/vfs", "wire"},
-	"internal/awsapi":           {"wire"},
+	"":                 {"spool", "wire", "internal/keepbody", "internal/pace", "internal/vfs"},
+	"wire":             {},
+	"source":           {"internal/vfs"},
+	"spool":            {"internal/vfs"},
+	"admin":            {"wire"},
+	"server":           {"internal/awsapi", "wire"},
+	"local/cloudwatch": {"internal/awsapi", "internal/vfs", "wire"},
+	"local/logs":       {"internal/awsapi", "internal/vfs", "wire"},
+	"internal/awsapi":  {"wire"},
 	"local": {
 		"internal/awsapi", "internal/vfs", "local/cloudwatch", "local/convert", "local/deliver", "local/deliver/file", "local/deliver/http", "local/deliver/s3",
 		"local/logs", "local/objects", "local/page", "local/process", "server", "spool", "wire",
