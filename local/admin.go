@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hydrant-go/hydrant/local/deliver"
+	"github.com/hydrant-go/hydrant/local/page"
 	"github.com/hydrant-go/hydrant/server"
 )
 
@@ -25,14 +26,17 @@ const adminPath = "/_hydrant/"
 // State is what the local Firehose is at, as the page and GET /_hydrant/state have
 // it.
 type State struct {
-	Now        time.Time     `json:"now"`
-	Started    time.Time     `json:"started"`
-	Speed      float64       `json:"speed"`
-	EachCall   bool          `json:"each_call"`
-	Quota      Quota         `json:"quota"`
-	Faults     *Plan         `json:"faults,omitempty"` // if they are a Plan
-	Streams    []StreamState `json:"streams"`
-	Deliveries []Delivery    `json:"deliveries"` // the last ones, the latest first
+	Now      time.Time `json:"now"`
+	Started  time.Time `json:"started"`
+	Speed    float64   `json:"speed"`
+	EachCall bool      `json:"each_call"`
+	Quota    Quota     `json:"quota"`
+	// RegionQuota tells that streams without a quota of their own have AWS's of their
+	// region while Quota is all 0.
+	RegionQuota bool          `json:"region_quota"`
+	Faults      *Plan         `json:"faults,omitempty"` // if they are a Plan
+	Streams     []StreamState `json:"streams"`
+	Deliveries  []Delivery    `json:"deliveries"` // the last ones, the latest first
 }
 
 // StreamState is a stream's. Totals count from the start of the process.
@@ -132,7 +136,7 @@ func linesOf(records []record) []string {
 // State tells what the Firehose is at.
 func (b *Backend) State() State {
 	b.mu.Lock()
-	st := State{Now: time.Now(), Started: b.started, Speed: b.cfg.Speed, EachCall: b.cfg.EachCall, Quota: b.quota, Streams: []StreamState{}}
+	st := State{Now: time.Now(), Started: b.started, Speed: b.cfg.Speed, EachCall: b.cfg.EachCall, Quota: b.quota, RegionQuota: b.cfg.RegionQuota, Streams: []StreamState{}}
 	st.Faults, _ = b.faults.(*Plan)
 	b.mu.Unlock()
 	all := b.all()
@@ -321,16 +325,16 @@ func mine(r *http.Request) bool {
 }
 
 // own serves what AWS does not have: the admin calls and the page.
-func (b *Backend) own(page http.Handler) http.Handler {
-	admin := b.admin()
+func (b *Backend) own() http.Handler {
+	admin, people := b.admin(), page.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch err := homely(r); {
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusForbidden)
-		case strings.HasPrefix(r.URL.Path, adminPath):
+		case strings.HasPrefix(r.URL.Path, adminPath) && !strings.HasPrefix(r.URL.Path, page.Path):
 			admin.ServeHTTP(w, r)
 		default:
-			page.ServeHTTP(w, r)
+			people.ServeHTTP(w, r)
 		}
 	})
 }

@@ -291,7 +291,7 @@ func (b *Backend) Handler(cfg server.Config) http.Handler {
 	return awsapi.New(awsapi.Config{
 		S3: s3, Mine: mine,
 		Services:    []*awsapi.Service{cfg.Service(), cloudwatch.Service(&b.metrics), logs.Service(b.logs)},
-		Other:       b.own(http.NotFoundHandler()),
+		Other:       b.own(),
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
 }

@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"local/deliver/http":        {},
 	"local/deliver/s3":          {"local/deliver"},
 	"local/objects":             {"local/deliver/file"},
+	"local/page":                {},
 	"local/convert":             {},
 	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/keepbody", "internal/memnet"},
 	"scenario":                  {"", "admin", "local", "server", "wire"},
