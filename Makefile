@@ -25,7 +25,8 @@ simulate: ## run the producer against SEEDS (10000) random troubles
 	go test -run TestSimulation -timeout 1h . -seeds $(SEEDS)
 
 KILLS ?= 200
-crash: ## kill -9 hydrant send --spool KILLS (200) times over a failing Firehose, and look for what is lost
+crash: ## kill -9 hydrant local 10 times and hydrant send --spool KILLS (200) times, and look for what is lost
+	go run ./internal/soak local -kills 10
 	go run ./internal/soak crash -kills $(KILLS)
 
 rotate: ## kill -9 hydrant tail 50 times while logrotate is at work, and look for what is lost

@@ -319,6 +319,11 @@ func homely(r *http.Request) error {
 	return nil
 }
 
+// mine tells whether a path is the page's or an admin call's.
+func mine(r *http.Request) bool {
+	return r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.URL.RawQuery) == 0 || strings.HasPrefix(r.URL.Path, adminPath)
+}
+
 // own serves what AWS does not have: the admin calls and the page.
 func (b *Backend) own() http.Handler {
 	admin, people := b.admin(), page.Handler()

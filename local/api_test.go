@@ -211,10 +211,15 @@ func TestControlAnswers(t *testing.T) {
 			{"no destination", create("x", nil), "400 InvalidArgumentException: Exactly one destination configuration is supported for a Firehose"},
 			{"bad name", create("a/b", plain), "400 ValidationException: 1 validation error detected: Value 'a/b' at 'deliveryStreamName'"},
 			{"bad format", create("x", func(c *types.ExtendedS3DestinationConfiguration) { c.CompressionFormat = "gzip" }), "400 ValidationException: 1 validation error detected: Value 'gzip' at 'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]"},
-			{"no such zone", create("x", func(c *types.ExtendedS3DestinationConfiguration) { c.CustomTimeZone = aws.String("Nowhere") }), "400 InvalidArgumentException: CustomTimeZone "},
+			{"no such zone", create("x", func(c *types.ExtendedS3DestinationConfiguration) { c.CustomTimeZone = aws.String("Nowhere") }), "400 InvalidArgumentException: Provided custom time zone is not supported."},
 			{"processors", create("x", func(c *types.ExtendedS3DestinationConfiguration) {
 				c.ProcessingConfiguration = &types.ProcessingConfiguration{Enabled: aws.Bool(true), Processors: []types.Processor{{Type: "AppendDelimiterToRecord"}}}
-			}), "400 InvalidArgumentException: The local Firehose does not support "},
+			}), "ok"},
+			{"a function, and nowhere to call it", create("y", func(c *types.ExtendedS3DestinationConfiguration) {
+				c.ProcessingConfiguration = &types.ProcessingConfiguration{Enabled: aws.Bool(true), Processors: []types.Processor{{Type: "Lambda", Parameters: []types.ProcessorParameter{
+					{ParameterName: "LambdaArn", ParameterValue: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f")},
+				}}}}
+			}), "501 NotImplementedException: "},
 			{"describe", func(ctx context.Context) error {
 				_, err := client.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: aws.String("nope")})
 				return err
@@ -228,7 +233,7 @@ func TestControlAnswers(t *testing.T) {
 					DeliveryStreamName: aws.String("s"), CurrentDeliveryStreamVersionId: aws.String("1"), DestinationId: aws.String("destinationId-000000000001"),
 				})
 				return err
-			}, "501 NotImplementedException: "},
+			}, "400 InvalidArgumentException: At least one destination"},
 		} {
 			if got := outcome(tt.call(t.Context())); got != tt.want && (tt.want == "ok" || !strings.HasPrefix(got, tt.want)) {
 				t.Errorf("%s:\n%s\nwant\n%s", tt.what, got, tt.want)

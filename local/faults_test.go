@@ -78,7 +78,7 @@ func TestFaults(t *testing.T) {
 				}
 				wantSums(t, b, map[string]float64{"ThrottledRecords": tt.throttled, "IncomingRecords": float64(len(tt.stored))})
 				_ = b.Flush(t.Context())
-				if _, bodies := objects(t, b); strings.Join(bodies, "") != tt.stored {
+				if _, bodies := delivered(t, b); strings.Join(bodies, "") != tt.stored {
 					t.Errorf("stored %q, want %q", bodies, tt.stored)
 				}
 			})

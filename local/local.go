@@ -284,7 +284,12 @@ func (b *Backend) scaled(d time.Duration) time.Duration {
 // it says.
 func (b *Backend) Handler(cfg server.Config) http.Handler {
 	cfg.Backend = b
+	var s3 http.Handler
+	if b.objects != nil {
+		s3 = b.objects
+	}
 	return awsapi.New(awsapi.Config{
+		S3: s3, Mine: mine,
 		Services:    []*awsapi.Service{cfg.Service(), cloudwatch.Service(&b.metrics), logs.Service(b.logs)},
 		Other:       b.own(),
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,

@@ -89,8 +89,8 @@ func put(t *testing.T, b *Backend, records ...string) []string {
 	return codes
 }
 
-// objects is what has been delivered, in order of keys.
-func objects(t *testing.T, b *Backend) (keys, bodies []string) {
+// delivered is what has been delivered, in order of keys.
+func delivered(t *testing.T, b *Backend) (keys, bodies []string) {
 	t.Helper()
 	bucket := filepath.Join(b.cfg.Dir, "bucket")
 	err := filepath.WalkDir(bucket, func(path string, e fs.DirEntry, err error) error {
@@ -114,7 +114,7 @@ func objects(t *testing.T, b *Backend) (keys, bodies []string) {
 func wantObjects(t *testing.T, b *Backend, what string, want ...string) {
 	t.Helper()
 	synctest.Wait()
-	_, got := objects(t, b)
+	_, got := delivered(t, b)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s: objects differ (-want +got):\n%s", what, diff)
 	}
@@ -137,7 +137,7 @@ func TestIntervalFlush(t *testing.T) {
 		time.Sleep(time.Second)
 		wantObjects(t, b, "300 s later", "onetwothree", "four")
 
-		keys, _ := objects(t, b)
+		keys, _ := delivered(t, b)
 		// Bubbles start at midnight UTC, 2000-01-01; the key has the arrival of the
 		// oldest record, not the time of delivery.
 		for i, want := range []string{"2000/01/01/00/s-1-2000-01-01-00-00-00-", "2000/01/01/01/s-1-2000-01-01-01-05-00-"} {
@@ -169,11 +169,11 @@ func TestSizeFlush(t *testing.T) {
 			synctest.Wait()
 		}
 		putGZ(1<<20 - 1)
-		if keys, _ := objects(t, b); len(keys) > 0 {
+		if keys, _ := delivered(t, b); len(keys) > 0 {
 			t.Errorf("%d objects of 1 MiB less a byte", len(keys))
 		}
 		putGZ(1)
-		keys, bodies := objects(t, b)
+		keys, bodies := delivered(t, b)
 		if len(keys) != 1 || !strings.HasPrefix(keys[0], "1999/12/31/19/gz-1-1999-12-31-19-00-00-") || !strings.HasSuffix(keys[0], ".gz") {
 			t.Fatalf("objects at 1 MiB: %q", keys)
 		}
@@ -366,11 +366,13 @@ func TestCreateRefuses(t *testing.T) {
 		d    server.S3Destination
 		want string
 	}{
-		{server.S3Destination{CompressionFormat: "ZIP"}, `"ZIP" is not one of`},
-		{server.S3Destination{CustomTimeZone: "Nowhere/Land"}, "CustomTimeZone Nowhere/Land is not"},
-		{server.S3Destination{CustomTimeZone: "Local"}, "CustomTimeZone Local is not"},
+		{server.S3Destination{CompressionFormat: "LZ4"}, `"LZ4" is not one of`},
+		{server.S3Destination{CustomTimeZone: "Nowhere/Land"}, "Provided custom time zone is not supported"},
+		{server.S3Destination{CustomTimeZone: "Local"}, "Provided custom time zone is not supported"},
 		{server.S3Destination{Prefix: strings.Repeat("p", 256) + "/"}, "a part of 256 bytes"},
-		{server.S3Destination{Prefix: strings.Repeat("p/", 500)}, "S3's limit is 1024"},
+		{server.S3Destination{Prefix: strings.Repeat("p/", 500)}, "Length of evaluated prefix cannot be greater than 512"},
+		{server.S3Destination{Prefix: "a//b"}, `a folder named ""`},
+		{server.S3Destination{Prefix: "!{nope:x}"}, "Namespace to the left of colon (nope) is an invalid keyword!"},
 	} {
 		tt.d.BucketARN = "arn:aws:s3:::bucket"
 		if tt.d.CompressionFormat == "" {
@@ -437,7 +439,7 @@ func TestFlushResumes(t *testing.T) {
 		wantObjects(t, b, "flushed", "a")
 		put(t, b, strings.Repeat("b", 1<<20))
 		synctest.Wait()
-		if keys, _ := objects(t, b); len(keys) != 2 {
+		if keys, _ := delivered(t, b); len(keys) != 2 {
 			t.Errorf("%d objects, want a second one as soon as it is full", len(keys))
 		}
 	})
@@ -541,7 +543,7 @@ func TestManyAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := map[string]int{}
-		keys, bodies := objects(t, b)
+		keys, bodies := delivered(t, b)
 		for i, body := range bodies {
 			if !strings.Contains(keys[i], "/s-1-") {
 				continue

@@ -87,7 +87,7 @@ func TestFlushLeavesNothingBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if keys, _ := objects(t, b); len(keys) != 2 {
+		if keys, _ := delivered(t, b); len(keys) != 2 {
 			t.Errorf("%d objects, want 2", len(keys))
 		}
 	})
@@ -121,7 +121,7 @@ func TestLagBehindAFullBuffer(t *testing.T) {
 		put(t, b, "y")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		_, bodies := objects(t, b)
+		_, bodies := delivered(t, b)
 		if len(bodies) != 3 || !slices.Contains(bodies, "xy") {
 			t.Errorf("%d objects, none is xy", len(bodies))
 		}

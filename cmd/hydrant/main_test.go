@@ -77,7 +77,7 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 	f.Backend, err = local.New(local.Config{Dir: dir, Accepted: func(_ server.Caller, _ string, data []byte) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.stored = append(f.stored, data)
+		f.stored = append(f.stored, slices.Clone(data))
 	}})
 	if err != nil {
 		return nil, nil, err

@@ -95,6 +95,11 @@ type Config struct {
 	Services []*Service
 	// Other gets what is no call of a service. Nil: it is refused.
 	Other http.Handler
+	// S3 gets calls that are signed for S3, once their signatures are checked, with
+	// their bodies decoded. With NoAuth it also gets what is no call of a service
+	// and not Mine, which then is Other's.
+	S3   http.Handler
+	Mine func(*http.Request) bool
 	// Credentials holds the secret access key of every access key id that may
 	// call. With none of them, and without NoAuth, every call is refused.
 	Credentials map[string]string
@@ -131,10 +136,16 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Amzn-Requestid"] = []string{c.id}
 	h["X-Amz-Id-2"] = []string{newID2()}
+	if f.S3 != nil && isS3(r) {
+		f.serveS3(w, r, c.id)
+		return
+	}
 	ours, err := f.route(c)
 	switch {
 	case err != nil:
 		f.fail(c, err)
+	case !ours && f.S3 != nil && f.NoAuth && (f.Mine == nil || !f.Mine(r)):
+		f.serveS3(w, r, c.id)
 	case !ours:
 		f.Other.ServeHTTP(w, r)
 	default:

@@ -165,12 +165,23 @@ func (a *authorization) sign(secret string, r *http.Request, body []byte) string
 	if !ok {
 		return ""
 	}
-	canonical := sha256.Sum256(a.canonicalRequest(r, hash))
+	// The path is encoded twice, the rule for every service but S3.
+	path := strings.ReplaceAll(awsEscape(r.URL.EscapedPath()), "%2F", "/")
+	canonical := a.canonical(r, path, canonicalQuery(r.URL.RawQuery), hash)
+	return a.signText(a.signingKey(secret), algorithm, r.Header.Get("X-Amz-Date"), hashHex(canonical))
+}
+
+func (a *authorization) signingKey(secret string) []byte {
 	key := []byte("AWS4" + secret)
 	for _, part := range []string{a.date, a.region, a.service, a.termination} {
 		key = mac(key, part)
 	}
-	return hex.EncodeToString(mac(key, algorithm+"\n"+r.Header.Get("X-Amz-Date")+"\n"+a.scope()+"\n"+hex.EncodeToString(canonical[:])))
+	return key
+}
+
+// signText signs what is said of a request or of a part of one.
+func (a *authorization) signText(key []byte, what, stamp, text string) string {
+	return hex.EncodeToString(mac(key, what+"\n"+stamp+"\n"+a.scope()+"\n"+text))
 }
 
 func mac(key []byte, text string) []byte {
@@ -182,20 +193,19 @@ func mac(key []byte, text string) []byte {
 // payloadHash is the body's hash as it went into the signature; ok is false if
 // the client sent that of another body.
 func payloadHash(r *http.Request, body []byte) (hash string, ok bool) {
-	const unsigned = "UNSIGNED-PAYLOAD"
 	sent := r.Header.Get("X-Amz-Content-Sha256")
-	if sent == unsigned {
-		return unsigned, true
+	if sent == unsignedPayload {
+		return unsignedPayload, true
 	}
 	sum := sha256.Sum256(body)
 	hash = hex.EncodeToString(sum[:])
 	return hash, sent == "" || sent == hash
 }
 
-func (a *authorization) canonicalRequest(r *http.Request, payloadHash string) []byte {
+// canonical is the request as it is signed.
+func (a *authorization) canonical(r *http.Request, path, query, payloadHash string) []byte {
 	var b bytes.Buffer
-	// The path is encoded twice, the rule for every service but S3.
-	fmt.Fprintf(&b, "%s\n%s\n%s\n", r.Method, strings.ReplaceAll(awsEscape(r.URL.EscapedPath()), "%2F", "/"), canonicalQuery(r.URL.RawQuery))
+	fmt.Fprintf(&b, "%s\n%s\n%s\n", r.Method, path, query)
 	for _, name := range a.signedHeaders {
 		fmt.Fprintf(&b, "%s:%s\n", name, headerValue(r, name))
 	}

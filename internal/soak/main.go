@@ -36,13 +36,13 @@ type soak struct {
 }
 
 func run(args []string, out, log io.Writer) (err error) {
-	runs := map[string]func(context.Context, *soak) (result, error){"crash": crash, "rotate": rotate}
+	runs := map[string]func(context.Context, *soak) (result, error){"crash": crash, "local": killLocal, "rotate": rotate}
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
 	kills := f.Int("kills", 200, "how often the process is killed")
 	seed := f.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is random")
 	bin := f.String("hydrant", "", "the command (default: built from the source)")
 	if len(args) == 0 || runs[args[0]] == nil {
-		return fmt.Errorf("the form is: soak crash|rotate [-kills N] [-seed N] [-hydrant FILE]")
+		return fmt.Errorf("the form is: soak crash|local|rotate [-kills N] [-seed N] [-hydrant FILE]")
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		return err

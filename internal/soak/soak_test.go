@@ -13,7 +13,7 @@ var kills = flag.Int("kills", 3, "how often a process is killed")
 
 // The long runs are make crash and make rotate.
 func TestSoak(t *testing.T) {
-	for _, name := range []string{"crash", "rotate"} {
+	for _, name := range []string{"crash", "local", "rotate"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if _, err := exec.LookPath("logrotate"); name == "rotate" && err != nil {

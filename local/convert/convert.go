@@ -12,7 +12,6 @@
 package convert
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -236,22 +235,20 @@ func (s *shredder) record(row *hiveType, record []byte) (rows int, err error) {
 			s.rows += rows
 		}
 	}()
-	rest := bytes.TrimLeft(record, " \t\r\n")
-	if len(rest) == 0 {
+	d := &s.doc
+	if d.start(record); !d.more() {
 		return 0, malformed("The record was empty or contained only whitespace.") // AWS was seen to say so
 	}
-	if !utf8.Valid(rest) { // Jackson refuses it
+	if !utf8.Valid(record) { // Jackson refuses it
 		return 0, unparsable("it is not UTF-8")
 	}
-	for ; len(rest) > 0; rows++ {
-		n, err := s.doc.parse(rest)
-		if err != nil {
+	for ; d.more(); rows++ {
+		if err := d.next(); err != nil {
 			return 0, unparsable(err.Error())
 		}
 		if err := s.root(row); err != nil {
 			return 0, err
 		}
-		rest = bytes.TrimLeft(rest[n:], " \t\r\n")
 	}
 	return rows, nil
 }

@@ -42,11 +42,19 @@ type document struct {
 // (StreamReadConstraints).
 const maxJSONDepth = 1000
 
-// parse reads the first document in b, by RFC 8259, and tells where it ends.
-func (d *document) parse(b []byte) (int, error) {
-	d.nodes, d.in, d.pos = d.nodes[:0], b, 0
-	err := d.value(nil, 0)
-	return d.pos, err
+// start is before the first of in's documents.
+func (d *document) start(in []byte) { d.in, d.pos = in, 0 }
+
+// more tells whether there is anything but white space left.
+func (d *document) more() bool {
+	d.space()
+	return d.pos < len(d.in)
+}
+
+// next reads a document, by RFC 8259.
+func (d *document) next() error {
+	d.nodes = d.nodes[:0]
+	return d.value(nil, 0)
 }
 
 func (d *document) value(key []byte, depth int) error {

@@ -189,6 +189,9 @@ func TestHundredThousandRows(t *testing.T) {
 // Beyond the file, and pages that are being filled, nothing grows with the records.
 // What is compared is all that is ever allocated, so what is held at once is less.
 func TestMemory(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector a sync.Pool forgets on purpose")
+	}
 	cfg := openX(eventColumns)
 	cfg.Serializer.ParquetSerDe = &convert.ParquetSerDe{PageSizeBytes: 64 << 10}
 	c := newConverter(t, cfg)

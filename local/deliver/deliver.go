@@ -21,7 +21,8 @@ type Object struct {
 	Key             string
 	ContentEncoding string // "" is none
 	// Body is the object's content in parts, which follow each other with
-	// nothing between them. An uncompressed object's parts are its records.
+	// nothing between them. An uncompressed object's parts are its records, and the
+	// delimiters between them.
 	Body [][]byte
 }
 

@@ -297,14 +297,21 @@ func (l *lambda) readNumbers(value map[string]string) error {
 	return nil
 }
 
+// notImplemented is an error that no client's SDK tries again (HTTP 501).
+func notImplemented(format string, args ...any) error {
+	err := wire.Errorf(wire.CodeNotImplemented, format, args...)
+	err.Status = http.StatusNotImplemented
+	return err
+}
+
 func (l *lambda) readEndpoint() error {
 	c := &l.cfg.Lambda
 	if c.Endpoint == "" {
-		return wire.Errorf(wire.CodeNotImplemented, "There is no Lambda service to invoke %s: name the endpoint of one.", l.arn)
+		return notImplemented("There is no Lambda service to invoke %s: name the endpoint of one.", l.arn)
 	}
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return wire.Errorf(wire.CodeNotImplemented, "The endpoint %q of Lambda is no URL such as http://localhost:9001.", c.Endpoint)
+		return notImplemented("The endpoint %q of Lambda is no URL such as http://localhost:9001.", c.Endpoint)
 	}
 	l.endpoint, l.signer, l.log = u, v4.NewSigner(), l.cfg.Logger
 	if c.HTTPClient == nil {
