@@ -29,7 +29,7 @@ class Plot {
     this.at = el('span', { class: 'soft at' });
     const keys = kind.series.map((s, i) => el('span', { class: 'key ' + s.name }, s.name === kind.id ? '' : s.name + ' ', this.outputs[i]));
     this.host = el('div', { role: 'img', 'aria-label': `${kind.title} a second, over the last five minutes` });
-    root.append(el('figure', { id: 'plot-' + kind.id }, el('figcaption', {}, el('b', {}, kind.title), ...keys, this.at), this.host));
+    root.append(el('figure', { id: 'plot-' + kind.id }, el('figcaption', {}, el('b', {}, kind.title), this.at, el('div', {}, ...keys)), this.host));
     this.u = new window.uPlot(this.#options(history), [[], ...kind.series.map(() => [])], this.host);
     this.host.plot = this.u;
     new ResizeObserver(() => this.u.setSize({ width: this.host.clientWidth, height })).observe(this.host);

@@ -12,7 +12,7 @@ const columns = [
   { name: 'account', title: 'Account', class: 'c4', value: (s) => s.account },
   { name: 'status', title: 'Status', class: 'c2', value: (s) => s.status.toLowerCase() },
   { name: 'version', title: 'Ver.', class: 'n c4', value: (s) => s.version },
-  { name: 'target', title: 'Destination', class: 'target c3', value: (s) => s.arn ? `${s.destination}: ${s.target}` : '' },
+  { name: 'target', title: 'Destination', class: 'target c3', value: (s) => !s.arn ? '' : s.destination === 'http' ? s.target : `s3: ${s.target}` },
   number('records', 'Records', (s) => mostly(s.totals.records)),
   number('bytes', 'Bytes', (s) => bytes(s.totals.bytes), 'c1'),
   number('throttled', 'Throttled', (s) => mostly(s.totals.throttled_records)),
