@@ -78,13 +78,9 @@ func TestTail(t *testing.T) {
 	r.write("b.log", "b1\nhalf")
 	r.lines("a1", "a2", "b1")
 
-	cmd.signal(t, syscall.SIGUSR1)
 	var state struct{ Files []fileState }
-	eventually(t, func() bool {
-		line := regexp.MustCompile(`(?m)^\{.*\}$`).FindString(cmd.stderr.String())
-		return json.Unmarshal([]byte(line), &state) == nil
-	})
-	if f := state.Files; len(f) != 2 || f[1] != (fileState{r.path("b.log"), 7, 3, 3}) {
+	cmd.state(t, &state, func() bool { return len(state.Files) == 2 && state.Files[1].Settled > 0 })
+	if f := state.Files; f[1] != (fileState{r.path("b.log"), 7, 3, 3}) {
 		t.Errorf("the state's files: %+v", f)
 	}
 	url := regexp.MustCompile(`http://[\d.:]+`).FindString(cmd.stderr.String())

@@ -56,6 +56,25 @@ func (w *watched) signal(t *testing.T, sig os.Signal) {
 	}
 }
 
+// state asks for the state, by SIGUSR1, until it is as it ought to be: what the
+// Firehose has stored is a moment ahead of what its client knows.
+func (w *watched) state(t *testing.T, v any, ok func() bool) {
+	t.Helper()
+	asked, line := 0, regexp.MustCompile(`(?m)^\{.*\}$`)
+	eventually(t, func() bool {
+		lines := line.FindAllString(w.stderr.String(), -1)
+		if len(lines) < asked {
+			return false // not answered yet
+		}
+		if asked > 0 && json.Unmarshal([]byte(lines[len(lines)-1]), v) == nil && ok() {
+			return true
+		}
+		w.signal(t, syscall.SIGUSR1)
+		asked = len(lines) + 1
+		return false
+	})
+}
+
 // end closes the input and waits for a good end.
 func (w *watched) end(t *testing.T) {
 	t.Helper()
@@ -158,16 +177,12 @@ func TestStateSignal(t *testing.T) {
 	cmd := startWatched(t, fh.env, "send", stream, "--linger", "0")
 	cmd.write(t, "one\ntwo\n")
 	fh.waitForCalls(t, 2)
-	cmd.signal(t, syscall.SIGUSR1)
 	var state struct {
 		Stream string        `json:"stream"`
 		Stats  hydrant.Stats `json:"stats"`
 	}
-	eventually(t, func() bool {
-		line := regexp.MustCompile(`(?m)^\{.*\}$`).FindString(cmd.stderr.String())
-		return json.Unmarshal([]byte(line), &state) == nil
-	})
-	if state.Stream != stream || state.Stats.Accepted != 2 || state.Stats.Pending != 2 || state.Stats.FailedCalls == 0 {
+	cmd.state(t, &state, func() bool { return state.Stats.FailedCalls > 0 })
+	if state.Stream != stream || state.Stats.Accepted != 2 || state.Stats.Pending != 2 {
 		t.Errorf("the state is %+v", state)
 	}
 	fh.SetFaults(nil)
