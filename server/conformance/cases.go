@@ -95,11 +95,12 @@ func describedS3(version, fields string) Step {
 // repeated is n steps.
 func repeated(n int, s Step) []Step { return slices.Repeat([]Step{s}, n) }
 
-// one is a case of one step after the stream {s} was made.
+// withStream is a case whose first step makes the stream {s}.
 func withStream(name, source string, steps ...Step) Case {
 	return Case{Name: name, Source: source, Steps: append([]Step{create("")}, steps...)}
 }
 
+// single is a case of one step.
 func single(name, source string, s Step) Case {
 	return Case{Name: name, Source: source, Steps: []Step{s}}
 }

@@ -88,7 +88,6 @@ func describeCases() []Case {
 		"describe",
 		withStream("version, type and status", seen, described(`"DeliveryStreamName":"{s}","VersionId":"1","DeliveryStreamType":"DirectPut","DeliveryStreamStatus":"ACTIVE","HasMoreDestinations":false`)),
 		withStream("both descriptions of a bucket", seen, described(`"Destinations":[{"S3DestinationDescription":{"BucketARN":"arn:aws:s3:::{b}"},"ExtendedS3DestinationDescription":{"BucketARN":"arn:aws:s3:::{b}"}}]`)),
-		withStream("the plain form has both descriptions", "FLOCI, facts 1.8: seen for the extended form", described(`"Destinations":[{"S3DestinationDescription":{"BucketARN":"arn:aws:s3:::{b}"}}]`)),
 		withStream("buffering hints of 5 MiB and 300 s", seen, describedS3("1", `"BufferingHints":{"SizeInMBs":5,"IntervalInSeconds":300}`)),
 		withStream("compression and encryption", seen, describedS3("1", `"CompressionFormat":"UNCOMPRESSED","EncryptionConfiguration":{"NoEncryptionConfig":"NoEncryption"}`)),
 		withStream("logging and backup are off", seen, describedS3("1", `"CloudWatchLoggingOptions":{"Enabled":false},"S3BackupMode":"Disabled"`)),
@@ -119,7 +118,7 @@ func updateCases() []Case {
 			refused(unprivileged, "Destination Id destinationId-000000000009 not found")),
 		withStream("a version that is no number", "BOTO, facts 1.8", update("v1", `"Prefix":"p/"`).refused(validation, "~at 'currentDeliveryStreamVersionId' failed to satisfy constraint: Member must satisfy regular expression pattern: ")),
 		withStream("the version goes up", merge, update("1", `"Prefix":"p/"`), describedS3("2", `"Prefix":"p/"`)),
-		withStream("an update time after the first update", merge, update("1", `"Prefix":"p/"`), described(`"VersionId":"2"`)),
+		withStream("an update time after the first update", merge, update("1", `"Prefix":"p/"`), described(`"LastUpdateTimestamp":"~"`)),
 		Case{Name: "members that are left out stay", Source: merge, Steps: []Step{
 			create(`,"Prefix":"p/","CompressionFormat":"GZIP"`), update("1", `"BufferingHints":{"SizeInMBs":9,"IntervalInSeconds":99}`),
 			describedS3("2", `"Prefix":"p/","CompressionFormat":"GZIP","BufferingHints":{"SizeInMBs":9,"IntervalInSeconds":99}`),
@@ -185,7 +184,6 @@ func tagCases() []Case {
 	return list(
 		"tags",
 		Case{Name: "tags at creation", Source: source, Steps: []Step{creating(extended("") + `,"Tags":[` + two + `]`), listed("", `{"Tags":[`+two+`],"HasMoreTags":false}`)}},
-		withStream("tags in the order of their keys", "local; paging needs an order, facts 1.8", tag(`{"Key":"b","Value":"2"},{"Key":"a","Value":"1"}`), listed("", `{"Tags":[`+two+`]}`)),
 		withStream("of two with one key the last", "STACKD, facts 1.8", tag(`{"Key":"a","Value":"0"},{"Key":"a","Value":"1"}`), listed("", `{"Tags":[{"Key":"a","Value":"1"}]}`)),
 		withStream("a value is replaced", source, tag(`{"Key":"a","Value":"0"}`), tag(two), listed("", `{"Tags":[`+two+`]}`)),
 		withStream("untag", source, tag(two), onStream("UntagDeliveryStream", `,"TagKeys":["a","none"]`), listed("", `{"Tags":[{"Key":"b","Value":"2"}]}`)),

@@ -55,7 +55,7 @@ func signatureCases() []Case {
 	signed := func(how, source, code, message string) Case {
 		return single("signed "+how, source, Step{Op: "ListDeliveryStreams", In: "{}", Sign: how, Want: Want{Code: code, Message: message}})
 	}
-	const common = "AWS's common errors, facts 1.4"
+	const common = "AWS's common errors, facts 1.4 (words of AWS, package awsapi)"
 	return list(
 		"signatures",
 		signed("with another secret", common, "InvalidSignatureException", ""),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/hydrant-go/hydrant/server/conformance"
@@ -22,7 +23,8 @@ Made by
 
 A case says what a source has: captures of AWS that others have published, AWS's model of the API, its guides. Where a source
 has the code of an error and not its words, the words are not compared. Nothing here was run against AWS itself, and the
-sources' notes, not the captures, were read. The local Firehose was written from the same sources; moto was not. So this
+sources' notes, not the captures, were read. Where a source reads "words of AWS, package …", the comments of that package are
+the record of what AWS was seen to answer. The local Firehose was written from the same sources; moto was not. So this
 compares both with the sources and is no measure of either against AWS. The tags of the sources stand for: GO, BOTO,
 SMITHY the SDKs' models; DG23, DG-new the developer guide; STACKD, FLOCI, LSSNAP, BLOG-KR what others saw of AWS; CDK the
 CDK's source; PROBE the SDK watched at work.
@@ -96,9 +98,24 @@ func cell(err error) string {
 // briefRunes is how much of an error is shown.
 const briefRunes = 140
 
-// brief is an error in one short line.
+// changing is what differs from run to run.
+var changing = []struct {
+	*regexp.Regexp
+	name string
+}{
+	{regexp.MustCompile(`c\d{3}-[a-z0-9]{6}`), "STREAM"},
+	{regexp.MustCompile(`\d{4}/\d\d/\d\d/\d\d/`), "HOUR/"},
+	{regexp.MustCompile(`\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "TIME-UUID"},
+	{regexp.MustCompile(`\b\d{10}\.\d+`), "TIME"},
+}
+
+// brief is an error in one short line, the same in each run.
 func brief(err error) string {
-	text := []rune(strings.Join(strings.Fields(err.Error()), " "))
+	line := strings.Join(strings.Fields(err.Error()), " ")
+	for _, each := range changing {
+		line = each.ReplaceAllString(line, each.name)
+	}
+	text := []rune(line)
 	if len(text) > briefRunes {
 		return string(text[:briefRunes]) + "…"
 	}
