@@ -106,6 +106,7 @@ var changing = []struct {
 	{regexp.MustCompile(`c\d{3}-[a-z0-9]{6}`), "STREAM"},
 	{regexp.MustCompile(`\d{4}/\d\d/\d\d/\d\d/`), "HOUR/"},
 	{regexp.MustCompile(`\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "TIME-UUID"},
+	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`\b\d{10}\.\d+`), "TIME"},
 }
 
