@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -205,8 +206,8 @@ func contains(path string, want, got any) error {
 		if !ok {
 			return differs(path, want, got)
 		}
-		for name, each := range want {
-			if err := contains(path+"."+name, each, have[name]); err != nil {
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			if err := contains(path+"."+name, want[name], have[name]); err != nil {
 				return err
 			}
 		}
