@@ -29,6 +29,8 @@ var rooms = map[string][]string{
 		"internal/awsapi", "internal/vfs", "local/cloudwatch", "local/convert", "local/deliver", "local/deliver/file", "local/deliver/http", "local/deliver/s3",
 		"local/logs", "local/objects", "local/page", "local/process", "server", "spool", "wire",
 	},
+	"server/conformance":        {"local", "local/convert", "local/process", "server"},
+	"server/conformance/score":  {"server/conformance"},
 	"local/deliver":             {"wire"},
 	"local/process":             {"wire"},
 	"local/deliver/file":        {"local/deliver"},
