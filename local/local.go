@@ -231,7 +231,9 @@ func (b *Backend) openJournal() (err error) {
 	}}
 	dir := filepath.Join(b.cfg.State, "journal")
 	if b.cfg.State == "" {
-		o.FS, o.SyncEvery, dir = vfs.NewMem(0), -1, "journal"
+		memory := vfs.NewMem(0)
+		memory.Volatile = true
+		o.FS, o.SyncEvery, o.SegmentBytes, dir = memory, -1, 4<<20, "journal"
 	}
 	b.journal, err = spool.Open(dir, o)
 	return err

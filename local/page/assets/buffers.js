@@ -6,8 +6,8 @@ import { Rows } from './rows.js';
 
 const columns = [
   { name: 'what', title: 'Buffer', class: 'what' },
-  { name: 'size', title: 'Bytes of size', class: 'meter' },
-  { name: 'age', title: 'Age of interval', class: 'meter' },
+  { name: 'size', title: 'Bytes', class: 'meter' },
+  { name: 'age', title: 'Age', class: 'meter' },
   { name: 'sealed', title: 'Full', class: 'n small' },
   { name: 'failures', title: 'Failed', class: 'n small' },
 ];
@@ -21,8 +21,10 @@ function meter(cell, label, value, limit, unit) {
   text(line, `${unit(value)} of ${unit(limit)}`);
 }
 
-function draw(cells, { stream, buffer: b }) {
-  const lines = cells.what.children.length ? cells.what.children : (cells.what.append(el('span', { class: 'line' }), el('span', { class: 'line soft' })), cells.what.children);
+function draw(cells, { stream, buffer: b }, row) {
+  row.classList.toggle('failing', b.failures > 0);
+  if (!cells.what.firstChild) cells.what.append(el('span', { class: 'line' }), el('span', { class: 'line soft' }));
+  const lines = cells.what.children;
   const what = b.kind + (b.part ? ' ' + b.part : '');
   text(lines[0], stream ? stream.name : what);
   text(lines[1], (stream ? what + ', ' : '') + `${count(b.records)} ${b.records === 1 ? 'record' : 'records'}`);

@@ -27,9 +27,16 @@ const mishaps = [
 // What AWS gives Direct PUT (developer guide, limits).
 const presets = [
   ['No limit', { records: 0, calls: 0, bytes: 0 }, 'all the machine can do'],
-  ['AWS', { records: 100000, calls: 1000, bytes: MiB }, "AWS's default in most regions"],
-  ['AWS, large', { records: 500000, calls: 2000, bytes: 5 * MiB }, "AWS's default in us-east-1, us-west-2 and eu-west-1"],
+  ['AWS', { records: 100000, calls: 1000, bytes: MiB }, "AWS's default, but for us-east-1, us-west-2 and eu-west-1"],
+  ['AWS, us-east-1', { records: 500000, calls: 2000, bytes: 5 * MiB }, "AWS's default in us-east-1, us-west-2 and eu-west-1"],
 ];
+
+// nearest is the step to show a value at; only 0 is shown as 0.
+function nearest(steps, value) {
+  if (value === 0) return steps.indexOf(0);
+  const distance = (i) => steps[i] === 0 ? Infinity : Math.abs(steps[i] - value);
+  return steps.reduce((best, _, i) => distance(i) < distance(best) ? i : best, 0);
+}
 
 // Sliders shows values and sends those that somebody sets, one call at a time and
 // the latest values last. What a poll brings that was asked before then is old.
@@ -46,7 +53,7 @@ class Sliders {
       const input = el('input', { type: 'range', id, min: 0, max: d.steps.length - 1, step: 1 });
       const output = el('output', { for: id });
       input.addEventListener('input', () => this.set({ [d.name]: d.steps[input.value] }));
-      $('.sliders', root).append(el('div', {}, el('label', { for: id }, d.label), input, output));
+      $('.sliders', root).append(el('div', {}, el('label', { for: id }, d.label), output, input));
       return { d, input, output };
     });
   }
@@ -81,11 +88,10 @@ class Sliders {
     this.#values = values;
     for (const { d, input, output } of this.parts) {
       const value = values[d.name] ?? 0;
-      const nearest = d.steps.reduce((best, s, i) => Math.abs(s - value) < Math.abs(d.steps[best] - value) && (s === 0) === (value === 0) ? i : best, d.steps.findIndex((s) => (s === 0) === (value === 0)));
-      if (Number(input.value) !== nearest) input.value = nearest;
+      input.value = nearest(d.steps, value);
       attr(input, 'aria-valuetext', d.show(value));
       text(output, d.show(value));
-      output.classList.toggle('off', value === 0);
+      output.parentNode.classList.toggle('off', value === 0);
     }
   }
 }

@@ -24,13 +24,15 @@ export function attr(node, name, value) {
 let report = () => {};
 export function onError(f) { report = f; }
 
-// call makes an admin call. An error is shown; the promise tells whether it worked.
-export async function call(method, what, body) {
+// call makes an admin call. An error is shown, but for the caller's own abort; the
+// promise tells whether it worked.
+export async function call(method, what, body, signal) {
   try {
-    const answer = await fetch('/_hydrant/' + what, { method, body: body && JSON.stringify(body) });
+    const answer = await fetch('/_hydrant/' + what, { method, signal, body: body ? JSON.stringify(body) : undefined });
     if (!answer.ok) throw new Error((await answer.text()).trim() || `${answer.status} ${answer.statusText}`);
     return true;
   } catch (err) {
+    if (err.name === 'AbortError') return false;
     report(err instanceof TypeError ? 'The server did not answer.' : err.message);
     return false;
   }

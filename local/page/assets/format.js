@@ -12,6 +12,9 @@ export function short(n) {
   return scaled(n, 1000, ['', ' k', ' M', ' G', ' T']);
 }
 
+// tick is for an axis: without zeros that say nothing.
+export const tick = (unit) => (n) => unit(n).replace(/\.0+(?= )/, '');
+
 // mostly is exact up to a million, so that it can be compared with other counts.
 export const mostly = (n) => n < 1e7 ? count(n) : scaled(n, 1000, ['', ' k', ' M', ' G', ' T']);
 

@@ -12,6 +12,8 @@ export class History {
 
   add(state) {
     const at = Date.parse(state.now) / 1000, started = Date.parse(state.started) / 1000;
+    // A second look right after the first would make a rate of a single call.
+    if (this.#last?.started === started && at < this.#last.at + 0.5) return;
     const totals = new Map(state.streams.map((s) => [s.arn, totalsOf(s)]));
     if (this.#last && at > this.#last.at) this.#push(at, this.#rates(at, started, totals));
     this.#last = { at, started, totals };

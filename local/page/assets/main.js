@@ -75,13 +75,15 @@ onError((message) => {
 });
 $('#alert button').addEventListener('click', () => { $('#alert').hidden = true; });
 
+// A flush lasts until all is delivered, which may be long: a second click ends it.
+let flushing = null;
 $('#flush').addEventListener('click', async () => {
-  const button = $('#flush');
-  button.disabled = true;
-  text(button, 'Flushing');
-  await call('POST', 'flush' + ofStream(streams.selected));
-  button.disabled = false;
-  text(button, 'Flush now');
+  if (flushing) return flushing.abort();
+  flushing = new AbortController();
+  text($('#flush'), 'Stop flushing');
+  await call('POST', 'flush' + ofStream(streams.selected), null, flushing.signal);
+  flushing = null;
+  text($('#flush'), 'Flush now');
 });
 
 const ask = $('#confirm');

@@ -1,7 +1,7 @@
 // Three plots of one stream, or of all.
 
 import { el, text } from './dom.js';
-import { short, bytes, clock } from './format.js';
+import { short, bytes, clock, tick } from './format.js';
 import { span } from './history.js';
 
 // Of a series, rate is its place in what History.of gives.
@@ -29,7 +29,7 @@ class Plot {
     this.at = el('span', { class: 'soft at' });
     const keys = kind.series.map((s, i) => el('span', { class: 'key ' + s.name }, s.name === kind.id ? '' : s.name + ' ', this.outputs[i]));
     this.host = el('div', { role: 'img', 'aria-label': `${kind.title} a second, over the last five minutes` });
-    root.append(el('figure', { id: 'plot-' + kind.id }, el('figcaption', {}, el('b', {}, kind.title), ...keys, this.at), this.host));
+    root.append(el('figure', { id: 'plot-' + kind.id }, el('figcaption', {}, el('b', {}, kind.title), this.at, el('div', {}, ...keys)), this.host));
     this.u = new window.uPlot(this.#options(history), [[], ...kind.series.map(() => [])], this.host);
     this.host.plot = this.u;
     new ResizeObserver(() => this.u.setSize({ width: this.host.clientWidth, height })).observe(this.host);
@@ -43,7 +43,7 @@ class Plot {
       scales: { x: { range: () => [history.now - span, history.now] }, y: { range: (u, min, max) => [0, ceiling(max, k.base, k.least)] } },
       axes: [
         { ...axis, size: 24, incrs: [60], space: 30, values: (u, list) => list.map((s) => clock(new Date(s * 1000)).slice(0, 5)) },
-        { ...axis, size: 62, space: 28, values: (u, list) => list.map(k.unit), ...(k.base === 2 && { incrs: Array.from({ length: 50 }, (_, i) => 2 ** i) }) },
+        { ...axis, size: 62, space: 28, values: (u, list) => list.map(tick(k.unit)), ...(k.base === 2 && { incrs: Array.from({ length: 50 }, (_, i) => 2 ** i) }) },
       ],
       series: [{}, ...k.series.map((s) => ({ stroke: () => colour(s.colour), width: 1.5, dash: s.dash, points: { show: false } }))],
       hooks: { setCursor: [() => this.figures()] },

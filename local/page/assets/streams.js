@@ -12,7 +12,7 @@ const columns = [
   { name: 'account', title: 'Account', class: 'c4', value: (s) => s.account },
   { name: 'status', title: 'Status', class: 'c2', value: (s) => s.status.toLowerCase() },
   { name: 'version', title: 'Ver.', class: 'n c4', value: (s) => s.version },
-  { name: 'target', title: 'Destination', class: 'target c3', value: (s) => s.arn ? `${s.destination}: ${s.target}` : '' },
+  { name: 'target', title: 'Destination', class: 'target c3', value: (s) => !s.arn ? '' : s.destination === 'http' ? s.target : `s3: ${s.target}` },
   number('records', 'Records', (s) => mostly(s.totals.records)),
   number('bytes', 'Bytes', (s) => bytes(s.totals.bytes), 'c1'),
   number('throttled', 'Throttled', (s) => mostly(s.totals.throttled_records)),
@@ -113,11 +113,11 @@ export class Streams {
       ['Records accepted', count(t.records)], ['Bytes accepted', bytes(t.bytes)], ['Put calls', count(t.calls)],
       ['Throttled', count(t.throttled_records), t.throttled_records && 'warn'], ['Refused otherwise', count(t.refused_records), t.refused_records && 'warn'],
       ['Delivered', count(t.delivered_records)], ['Objects', count(t.objects)], ['Failed deliveries', count(t.delivery_failures), failing(s) && 'bad'],
-      ['Waiting in the journal', count(s.waiting_records)], ['Journal', s.waiting_mib.toFixed(1) + ' MiB'],
+      ['Waiting in the journal', count(s.waiting_records)], ['Journal', bytes(s.waiting_mib * 1024 * 1024)],
     ];
     if (s.arn) {
       facts.push(['Status', s.status.toLowerCase()], ['Version', s.version], ['Region', s.region], ['Account', s.account],
-        ['Destination', s.destination], [s.destination === 'http' ? 'URL' : 'Bucket', s.target, 'wide']);
+        [s.destination === 'http' ? 'HTTP endpoint' : 'S3 bucket', s.target, 'wide']);
     }
     const list = $('#facts');
     while (list.children.length > facts.length) list.lastChild.remove();
