@@ -184,7 +184,7 @@ func (s *served) create(bucket bool) error {
 		if err := v4.NewSigner().SignHTTP(context.Background(), aws.Credentials{AccessKeyID: benchKey, SecretAccessKey: benchSecret}, r, empty, "s3", "us-east-1", time.Now()); err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := (&http.Client{Timeout: 30 * time.Second}).Do(r)
 		if err != nil {
 			return err
 		}
@@ -232,21 +232,31 @@ func (s *served) load(raw []byte, done func(calls int64) bool) (int64, error) {
 	errs := make([]error, serverConns)
 	for i := range errs {
 		wg.Go(func() {
-			c, err := net.Dial("tcp", strings.TrimPrefix(s.endpoint, "http://"))
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			defer c.Close()
-			r := bufio.NewReaderSize(c, 64<<10)
+			var c net.Conn
+			var r *bufio.Reader
 			for !done(calls.Load()) {
+				if c == nil {
+					if c, errs[i] = net.Dial("tcp", strings.TrimPrefix(s.endpoint, "http://")); errs[i] != nil {
+						return
+					}
+					r = bufio.NewReaderSize(c, 64<<10)
+				}
+				_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+				closes := false
 				if _, errs[i] = c.Write(raw); errs[i] == nil {
-					errs[i] = passAnswer(r)
+					closes, errs[i] = passAnswer(r)
+				}
+				if closes || errs[i] != nil {
+					_ = c.Close()
+					c = nil
 				}
 				if errs[i] != nil {
 					return
 				}
 				calls.Add(1)
+			}
+			if c != nil {
+				_ = c.Close()
 			}
 		})
 	}
@@ -254,37 +264,42 @@ func (s *served) load(raw []byte, done func(calls int64) bool) (int64, error) {
 	return calls.Load(), errors.Join(errs...)
 }
 
-// passAnswer reads an answer that must be good.
-func passAnswer(r *bufio.Reader) error {
+// passAnswer reads an answer that must be good, and tells whether the server closes
+// the connection after it.
+func passAnswer(r *bufio.Reader) (closes bool, err error) {
 	status, err := r.ReadString('\n')
 	if err != nil {
-		return err
+		return false, err
 	}
 	length := -1
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return err
+			return false, err
 		}
 		if len(line) <= 2 {
 			break
 		}
-		if name, value, ok := strings.Cut(string(line), ":"); ok && strings.EqualFold(name, "Content-Length") {
-			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
-				return err
+		name, value, _ := strings.Cut(string(line), ":")
+		switch value = strings.TrimSpace(value); {
+		case strings.EqualFold(name, "Content-Length"):
+			if length, err = strconv.Atoi(value); err != nil {
+				return false, err
 			}
+		case strings.EqualFold(name, "Connection"):
+			closes = strings.EqualFold(value, "close")
 		}
 	}
 	if length < 0 {
-		return errors.New("an answer without a length")
+		return false, errors.New("an answer without a length")
 	}
 	if strings.Contains(status, " 200 ") {
 		_, err = r.Discard(length)
-		return err
+		return closes, err
 	}
 	text := make([]byte, min(length, 300))
 	_, _ = io.ReadFull(r, text)
-	return fmt.Errorf("%s%s", status, text)
+	return false, fmt.Errorf("%s%s", status, text)
 }
 
 // trial runs one server for the bench's time.
