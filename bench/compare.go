@@ -67,7 +67,7 @@ func (t *rowsOf) line(text string) {
 func (t *rowsOf) row(format string, args ...any) { t.line("| " + fmt.Sprintf(format, args...) + " |") }
 
 // spoolParts are what -only can name of the spool.
-var spoolParts = []string{"spool", "durable", "append", "agents", "recovery", "outage"}
+var spoolParts = []string{"spool", "durable", "append", "agents", "recovery", "outage", "server", "flat"}
 
 // spool runs the comparisons of the spool, or one of them, and writes them into
 // PERFORMANCE.md in a folder, if there is one.
@@ -76,8 +76,8 @@ func (b *bench) spool(dir, only string) error {
 	for _, part := range []struct {
 		name string
 		run  func() (string, error)
-	}{{"durable", b.durable}, {"append", b.appends}, {"agents", b.agents}, {"recovery", b.recovery}, {"outage", b.outages}} {
-		if only != "spool" && only != part.name {
+	}{{"durable", b.durable}, {"append", b.appends}, {"agents", b.agents}, {"recovery", b.recovery}, {"outage", b.outages}, {"server", b.servers}, {"flat", b.flat}} {
+		if only != part.name && (only != "spool" || part.name == "server" || part.name == "flat") {
 			continue
 		}
 		text, err := part.run()

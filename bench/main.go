@@ -10,6 +10,8 @@
 //	go run . -only spool [-dir DIR] [-gb 10] [-report ../docs]
 //
 // Of the spool, the parts can be run alone: durable, append, agents, recovery, outage.
+// With -only server it is the local Firehose that is measured, beside a bare handler
+// and moto; with -only flat its memory.
 package main
 
 import (
@@ -76,6 +78,11 @@ func main() {
 	switch {
 	case *role == "sink":
 		err = beSink(*cert, *key)
+	case strings.HasPrefix(*role, "serve "):
+		var j job
+		if err = json.Unmarshal([]byte(*work), &j); err == nil {
+			err = beServer(*role, j)
+		}
 	case *role != "":
 		err = be(*role, *work, *profile)
 	case slices.Contains(spoolParts, *only):
