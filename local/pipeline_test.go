@@ -100,11 +100,28 @@ func TestDynamicPartitioning(t *testing.T) {
 	if err := json.Unmarshal([]byte(line), &failed); err != nil || failed.ErrorCode != "DynamicPartitioning.MetadataExtractionFailed" || failed.RawData != base64.StdEncoding.EncodeToString([]byte(`{"n":4}`)) {
 		t.Errorf("errors: %s, %v", line, err)
 	}
+	// Values that make no name of an object fail by themselves, and hold up nobody.
+	put(t, b, `{"c":"../../x"}`, `{"c":"`+strings.Repeat("l", 300)+`"}`, `{"c":"a//b"}`, `{"c":"b"}`)
+	if got := byFolder(t, b); strings.Count(got["errors/metadata-extraction-failed"], "\n") != 1+3 || !strings.Contains(got["c=b"], `{"c":"b"}`) {
+		t.Errorf("after values that are no names: %q", got)
+	}
 	for i := range maxPartitions + 1 {
 		put(t, b, fmt.Sprintf(`{"c":"p%03d"}`, i))
 	}
 	if got := byFolder(t, b); strings.Count(got["errors/activePartitionExceeded"], "\n") != 1 || got["c=p000"] == "" {
 		t.Errorf("beyond the active partitions: %q", got["errors/activePartitionExceeded"])
+	}
+}
+
+// What is new for each object is no key of a partition.
+func TestPartitionWithRandomString(t *testing.T) {
+	b := pipeline(t, Config{}, bucketOf(func(d *server.S3Destination) {
+		d.Prefix, d.Partitioning = "c=!{partitionKeyFromQuery:c}/!{firehose:random-string}/", &server.Partitioning{Enabled: true, RetrySeconds: 300}
+		d.Processing = processors(processor("MetadataExtraction", "MetadataExtractionQuery", "{c: .c}", "JsonParsingEngine", "JQ-1.6"))
+	}))
+	put(t, b, `{"c":"a"}`, `{"c":"a"}`, `{"c":"b"}`)
+	if got := byFolder(t, b); len(got) != 2 {
+		t.Errorf("objects: %q", got)
 	}
 }
 

@@ -234,6 +234,11 @@ func checkNames(s *deliver.Spec) error {
 	}
 	v := anyKeys(s.Prefix).values(time.Now())
 	v.ErrorType = process.ProcessingFailed
+	return checkKey(s, v)
+}
+
+// checkKey refuses values that make a key which can't be delivered to.
+func checkKey(s *deliver.Spec, v deliver.Values) error {
 	key, err := s.Key(v)
 	if err != nil {
 		return invalid("%v", err)

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hydrant-go/hydrant/local/convert"
@@ -14,6 +17,7 @@ import (
 	"github.com/hydrant-go/hydrant/local/deliver/s3"
 	"github.com/hydrant-go/hydrant/local/logs"
 	"github.com/hydrant-go/hydrant/local/process"
+	"github.com/hydrant-go/hydrant/wire"
 )
 
 // deliver delivers a batch, on the goroutine of who has the buffer's turn. nil
@@ -85,9 +89,9 @@ func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
 	rec := record{data: r.Data, raw: r.Raw, at: r.Arrival}
 	key, keys := bufferKey{kind: toDestination}, partition{r.FromQuery, r.FromLambda}
 	if p.s3.spec.Partitioned && p.endpoint == nil {
-		var err error
-		if key.part, err = p.s3.spec.Prefix.Eval(keys.values(time.Time{})); err != nil {
-			bad := process.Failed{Record: *r, Type: process.MetadataExtractionFailed, Code: "DynamicPartitioning.MetadataExtractionFailed", Message: "partitionKeys values must not be null or empty", Attempts: 1, Ended: time.Now()}
+		var fault string
+		if key.part, fault = p.partOf(keys, r.Arrival); fault != "" {
+			bad := process.Failed{Record: *r, Type: process.MetadataExtractionFailed, Code: "DynamicPartitioning.MetadataExtractionFailed", Message: fault, Attempts: 1, Ended: time.Now()}
 			p.failLocked(f, h, bad.Type, record{data: bad.AppendLine(nil), at: r.Arrival})
 			return
 		}
@@ -100,6 +104,32 @@ func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
 		}
 	}
 	f.bufferLocked(key).addLocked(h, keys, []record{rec})
+}
+
+// partOf names a partition by the keys that the prefix uses, or tells why there can
+// be none. What makes no name of an object is found here: at the delivery it would fail
+// for ever.
+func (p *plan) partOf(k partition, at time.Time) (part, fault string) {
+	spec := p.s3.spec
+	inQuery, inLambda := spec.Prefix.Keys()
+	var names []string
+	for i, list := range [][]string{inQuery, inLambda} {
+		for _, name := range list {
+			value := []map[string]string{k.fromQuery, k.fromLambda}[i][name]
+			if value == "" {
+				return "", "partitionKeys values must not be null or empty"
+			}
+			names = append(names, name+"="+url.QueryEscape(value))
+		}
+	}
+	if err := checkKey(spec, k.values(at)); err != nil {
+		fault = err.Error()
+		if e, ok := errors.AsType[*wire.Error](err); ok {
+			fault = e.Message
+		}
+		return "", fault
+	}
+	return strings.Join(names, "/"), ""
 }
 
 func (f *flow) partitionsLocked() (n int) {
