@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"local/deliver/delivertest": {"local/deliver"},
 	"local/deliver/http":        {},
 	"local/deliver/s3":          {"local/deliver"},
-	"local/objects":             {"local/deliver/file"},
+	"local/objects":             {"local/deliver/file", "wire"},
 	"local/page":                {},
 	"local/convert":             {},
 	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/keepbody", "internal/memnet"},

@@ -137,19 +137,19 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Amzn-Requestid"] = []string{c.id}
 	h["X-Amz-Id-2"] = []string{newID2()}
 	if f.S3 != nil && isS3(r) {
-		f.serveS3(w, r, c.id)
+		f.serveS3(c)
 		return
 	}
 	ours, err := f.route(c)
 	switch {
 	case err != nil:
 		f.fail(c, err)
-	case !ours && f.S3 != nil && f.NoAuth && (f.Mine == nil || !f.Mine(r)):
-		f.serveS3(w, r, c.id)
-	case !ours:
-		f.Other.ServeHTTP(w, r)
-	default:
+	case ours:
 		f.serve(c)
+	case f.takesS3(r):
+		f.serveS3(c)
+	default:
+		f.Other.ServeHTTP(w, r)
 	}
 }
 
@@ -157,6 +157,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // and the operation. It tells whether this is a call of a service at all.
 func (f *front) route(c *Call) (ours bool, err error) {
 	path, target := c.r.URL.Path, c.r.Header.Get("X-Amz-Target")
+	nobody := f.Other == nil && !f.takesS3(c.r)
 	if c.r.Method == http.MethodPost {
 		for _, s := range f.Services {
 			if name, ok := strings.CutPrefix(path, s.CBOR); ok && s.CBOR != "" {
@@ -168,11 +169,11 @@ func (f *front) route(c *Call) (ours bool, err error) {
 		case target == "" && isForm(c.r):
 			c.protocol = queryProtocol // action finds the rest in the body
 			return true, nil
-		case target != "" || f.Other == nil:
+		case target != "" || nobody:
 			return true, f.target(c, target)
 		}
 	}
-	if f.Other == nil {
+	if nobody {
 		return false, &wire.Error{
 			Status: http.StatusNotFound, Code: wire.CodeUnknownOperation,
 			Message: fmt.Sprintf("The local Firehose has nothing at %s %s: the operations are called by POST / with X-Amz-Target.", c.r.Method, path),

@@ -1,19 +1,15 @@
 package awsapi
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,313 +19,246 @@ import (
 
 // S3 is signed in its own way: the path is encoded once, the body's hash is a header
 // and may say that the body comes in signed chunks, and all of a signature may stand
-// in the query.
+// in the query (API reference, authenticating requests).
 //
-// Kept: signatures in the header and in the query (presigned URLs), bodies with a
-// hash, without one, and in chunks, whose signatures are checked as they come. A body
-// that is not what was signed makes reading it fail at its end at the latest.
-// Left out: the signatures and checksums of trailers, version 4a, forms of browsers.
+// Kept: signatures in the header and in the query (presigned URLs), and what S3 says
+// of a bad one, with its statuses. AWS was seen to refuse x-amz-* headers that are
+// not signed; x-amz-content-sha256 need not be, as its value is signed anyway.
+// Left out: versions 2 and 4a, forms of browsers (POST), a Date header in place of
+// x-amz-date, which region a bucket is in. A session token is not looked at.
 
 const (
 	s3Service       = "s3"
 	unsignedPayload = "UNSIGNED-PAYLOAD"
-	streaming       = "STREAMING-"
-	maxChunk        = 16 << 20
 	maxPresigned    = 7 * 24 * time.Hour
 )
 
 // isS3 tells by the scope of its signature whether a call is S3's.
 func isS3(r *http.Request) bool {
-	const scope = "/" + s3Service + "/" + terminator
-	if header := r.Header.Get("Authorization"); header != "" {
-		return strings.Contains(header, scope)
-	}
-	return strings.HasSuffix(r.URL.Query().Get("X-Amz-Credential"), scope)
+	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	credential, _, _ = strings.Cut(credential, ",")
+	return inScopeS3(credential) || isPresigned(r) && inScopeS3(r.URL.Query().Get("X-Amz-Credential")) || isVersion2(r)
+}
+
+// isVersion2 tells whether a call is signed in the way that only S3 ever had, and
+// has not for new buckets. botocore (1.43.11) still presigns so in us-east-1.
+func isVersion2(r *http.Request) bool {
+	return strings.Contains(r.URL.RawQuery, "AWSAccessKeyId=") || strings.HasPrefix(r.Header.Get("Authorization"), "AWS ")
+}
+
+func isPresigned(r *http.Request) bool { return strings.Contains(r.URL.RawQuery, "X-Amz-Credential=") }
+
+func inScopeS3(credential string) bool {
+	i := strings.LastIndexByte(credential, '/')
+	return i >= 0 && strings.HasSuffix(credential[:i], "/"+s3Service)
+}
+
+// takesS3 tells whether S3 gets a call that is none of a service and not signed.
+func (f *front) takesS3(r *http.Request) bool {
+	return f.S3 != nil && f.NoAuth && (f.Mine == nil || !f.Mine(r))
 }
 
 // serveS3 checks a call and has Config.S3 answer it.
-func (f *front) serveS3(w http.ResponseWriter, r *http.Request, id string) {
-	err := f.checkS3(r)
-	if err == nil {
-		f.S3.ServeHTTP(w, r)
+func (f *front) serveS3(c *Call) {
+	delete(c.w.Header(), "X-Amzn-Requestid") // S3's is X-Amz-Request-Id
+	if err := f.checkS3(c.r); err != nil {
+		f.failS3(c, err)
 		return
 	}
-	e, ok := errors.AsType[*wire.Error](err)
-	if !ok {
-		e = &wire.Error{Status: http.StatusBadRequest, Code: "InvalidRequest", Message: err.Error()}
-	}
-	e = asS3(e)
-	f.Logger.LogAttrs(r.Context(), slog.LevelDebug, "call refused", slog.String("code", e.Code), slog.Any("error", err), slog.String("request_id", id))
-	h := w.Header()
-	h.Set("X-Amz-Request-Id", id)
-	h.Set("Content-Type", "application/xml")
-	h.Set("Connection", "close") // what is left of the body is not read
-	w.WriteHeader(e.Status)
-	if r.Method != http.MethodHead {
-		text, _ := xml.Marshal(struct { // strings can always be XML
-			XMLName                  xml.Name `xml:"Error"`
-			Code, Message, RequestId string
-		}{Code: e.Code, Message: e.Message, RequestId: id})
-		_, _ = w.Write(append([]byte(xml.Header), text...))
-	}
+	f.S3.ServeHTTP(c.w, c.r)
 }
 
-// asS3 gives an error S3's code and status.
-func asS3(e *wire.Error) *wire.Error {
-	out := *e
-	switch e.Code {
-	case wire.CodeInvalidSignature:
-		out.Status, out.Code = http.StatusForbidden, "SignatureDoesNotMatch"
-		if strings.HasPrefix(e.Message, "Signature expired") || strings.HasPrefix(e.Message, "Signature not yet") {
-			out.Code = "RequestTimeTooSkewed"
-		} else if strings.HasPrefix(e.Message, "Credential should") {
-			out.Status, out.Code = http.StatusBadRequest, "AuthorizationHeaderMalformed"
-		}
-	case wire.CodeUnrecognizedClient:
-		out.Status, out.Code, out.Message = http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
-	case wire.CodeIncompleteSignature:
-		out.Status, out.Code = http.StatusBadRequest, "AuthorizationHeaderMalformed"
-	case wire.CodeMissingAuthToken:
-		out.Status, out.Code, out.Message = http.StatusForbidden, "AccessDenied", "Access Denied"
+func (f *front) failS3(c *Call, e *wire.Error) {
+	f.Logger.LogAttrs(c.r.Context(), slog.LevelDebug, "call refused", slog.String("service", s3Service),
+		slog.String("code", e.Code), slog.Any("error", e), slog.String("request_id", c.id))
+	h := c.w.Header()
+	h.Set("X-Amz-Request-Id", c.id)
+	h.Set("Content-Type", "application/xml")
+	text, err := xml.Marshal(struct {
+		XMLName                 xml.Name `xml:"Error"`
+		Code, Message, Resource string
+		RequestID               string `xml:"RequestId"`
+		HostID                  string `xml:"HostId"`
+	}{Code: e.Code, Message: e.Message, Resource: c.r.URL.Path, RequestID: c.id, HostID: h.Get("X-Amz-Id-2")})
+	if err != nil {
+		panic("awsapi: an answer that cannot be XML: " + err.Error())
 	}
-	out.Status = cmp.Or(out.Status, http.StatusBadRequest)
-	return &out
+	c.w.WriteHeader(e.Status)
+	_, _ = c.w.Write(append([]byte(xml.Header), text...)) // an error means that nobody is there to be told
+}
+
+// errorS3 is an error in S3's words (API reference, error responses).
+func errorS3(status int, code, format string, args ...any) *wire.Error {
+	return &wire.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func malformedHeader(format string, args ...any) *wire.Error {
+	return errorS3(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; "+format, args...)
+}
+
+func malformedQuery(format string, args ...any) *wire.Error {
+	return errorS3(http.StatusBadRequest, "AuthorizationQueryParametersError", format, args...)
+}
+
+func accessDenied(format string, args ...any) *wire.Error {
+	return errorS3(http.StatusForbidden, "AccessDenied", format, args...)
+}
+
+var errSignatureS3 = errorS3(http.StatusForbidden, "SignatureDoesNotMatch",
+	"The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+
+// signatureS3 is what a call says of how it is signed.
+type signatureS3 struct {
+	*authorization
+	stamp   string // the time
+	payload string // the body's hash, or how the body comes
 }
 
 // checkS3 checks a call's signature and readies its body.
-func (f *front) checkS3(r *http.Request) error {
-	payload := r.Header.Get("X-Amz-Content-Sha256")
+func (f *front) checkS3(r *http.Request) *wire.Error {
 	if f.NoAuth {
-		return readyBody(r, payload, nil)
+		return readyBody(r, r.Header.Get("X-Amz-Content-Sha256"), nil)
 	}
-	auth, stamp, err := f.authorizationS3(r)
+	s, err := parseS3(r)
 	if err != nil {
 		return err
 	}
-	secret, ok := f.Credentials[auth.key]
+	secret, ok := f.Credentials[s.key]
 	if !ok {
-		return wire.Errorf(wire.CodeUnrecognizedClient, "")
+		return errorS3(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
 	}
-	presigned := r.Header.Get("Authorization") == ""
-	if payload == "" {
-		if !presigned {
-			return wire.Errorf("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
-		}
-		payload = unsignedPayload
+	path := strings.ReplaceAll(awsEscape(cmp.Or(r.URL.Path, "/")), "%2F", "/")
+	canonical := s.canonical(r, path, queryS3(r.URL.RawQuery), s.payload)
+	key := s.signingKey(secret)
+	signature := s.signText(key, algorithm, s.stamp, hashHex(canonical))
+	if subtle.ConstantTimeCompare([]byte(signature), []byte(s.signature)) != 1 {
+		return errSignatureS3
 	}
-	canonical := auth.canonical(r, strings.ReplaceAll(awsEscape(r.URL.Path), "%2F", "/"), queryS3(r.URL.RawQuery), payload)
-	key := auth.signingKey(secret)
-	signature := auth.signText(key, algorithm, stamp, hashHex(canonical))
-	if subtle.ConstantTimeCompare([]byte(signature), []byte(auth.signature)) != 1 {
-		return invalid("The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+	if name := s.notSigned(r); name != "" {
+		return accessDenied("There were headers present in the request which were not signed: %s", name)
 	}
-	return readyBody(r, payload, &chunkSigner{auth, key, stamp, signature})
+	return readyBody(r, s.payload, &chunkSigner{s.authorization, key, s.stamp, signature})
 }
 
-// authorizationS3 takes the signature out of the header or the query, and checks its
-// time and scope.
-func (f *front) authorizationS3(r *http.Request) (a *authorization, stamp string, err error) {
-	header := r.Header.Get("Authorization")
-	if header != "" {
-		if a, err = parseAuthorization(header); err == nil {
-			err = a.check(r, s3Service)
+// notSigned names a header that had to be signed and is not.
+func (s *signatureS3) notSigned(r *http.Request) string {
+	if !slices.Contains(s.signedHeaders, "host") {
+		return "host"
+	}
+	for name := range r.Header {
+		name = strings.ToLower(name)
+		if strings.HasPrefix(name, "x-amz-") && name != "x-amz-content-sha256" && !slices.Contains(s.signedHeaders, name) {
+			return name
 		}
-		return a, r.Header.Get("X-Amz-Date"), err
 	}
-	q := r.URL.Query()
-	if q.Get("X-Amz-Algorithm") == "" {
-		return nil, "", wire.Errorf(wire.CodeMissingAuthToken, "")
-	}
-	a, err = parseAuthorization(fmt.Sprintf("%s Credential=%s, SignedHeaders=%s, Signature=%s",
-		q.Get("X-Amz-Algorithm"), q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature")))
-	if err != nil {
-		return nil, "", err
-	}
-	stamp = q.Get("X-Amz-Date")
-	signed, err := time.Parse(isoTime, stamp)
-	seconds, errExpires := strconv.Atoi(q.Get("X-Amz-Expires"))
-	life, age := time.Duration(seconds)*time.Second, time.Since(signed)
+	return ""
+}
+
+func parseS3(r *http.Request) (*signatureS3, *wire.Error) {
+	header := r.Header.Get("Authorization")
 	switch {
-	case err != nil || a.service != s3Service || a.termination != terminator || stamp[:8] != a.date || !regionRE.MatchString(a.region):
-		return nil, "", wire.Errorf("AuthorizationQueryParametersError", "X-Amz-Date and X-Amz-Credential must be of one day and of the service s3.")
-	case errExpires != nil || life <= 0 || life > maxPresigned:
-		return nil, "", wire.Errorf("AuthorizationQueryParametersError", "X-Amz-Expires must be 1 to 604800 seconds.")
-	case age > life, age < -maxSkew:
-		return nil, "", &wire.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Request has expired"}
+	case isVersion2(r):
+		return nil, errorS3(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s. (For boto3 and the AWS CLI: set signature_version to s3v4.)", algorithm)
+	case header != "" && isPresigned(r):
+		return nil, errorS3(http.StatusBadRequest, "InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+	case header != "":
+		return parseHeaderS3(r, header)
+	default:
+		return parseQueryS3(r.URL.Query(), r.Header)
 	}
-	return a, stamp, nil
+}
+
+func parseHeaderS3(r *http.Request, header string) (*signatureS3, *wire.Error) {
+	auth, err := parseAuthorization(header)
+	if err != nil {
+		text := err.Error()
+		if e, ok := errors.AsType[*wire.Error](err); ok {
+			text = e.Message
+		}
+		return nil, malformedHeader("%s", text)
+	}
+	s := &signatureS3{auth, r.Header.Get("X-Amz-Date"), r.Header.Get("X-Amz-Content-Sha256")}
+	at, err := time.Parse(isoTime, s.stamp)
+	if err != nil {
+		return nil, accessDenied("AWS authentication requires a valid Date or x-amz-date header")
+	}
+	if what := s.wrongScope(); what != "" {
+		return nil, malformedHeader("%s", what)
+	}
+	if s.payload == "" {
+		return nil, errorS3(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+	}
+	if time.Since(at).Abs() > maxSkew {
+		return nil, errorS3(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
+	}
+	return s, nil
+}
+
+// wrongScope says what is wrong with the scope, if anything is. S3's words are not
+// known for all of it.
+func (s *signatureS3) wrongScope() string {
+	switch {
+	case s.termination != terminator:
+		return fmt.Sprintf("incorrect terminal %q. This endpoint uses %q.", s.termination, terminator)
+	case s.service != s3Service:
+		return fmt.Sprintf("incorrect service %q. This endpoint belongs to %q.", s.service, s3Service)
+	case !regionRE.MatchString(s.region):
+		return fmt.Sprintf("the region %q is wrong", s.region)
+	case s.date != s.stamp[:8]:
+		return fmt.Sprintf("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", s.date, s.stamp[:8])
+	}
+	return ""
+}
+
+// parseQueryS3 takes a presigned URL's signature.
+func parseQueryS3(q url.Values, header http.Header) (*signatureS3, *wire.Error) {
+	for _, name := range []string{"Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"} {
+		if values := q["X-Amz-"+name]; len(values) != 1 || values[0] == "" {
+			return nil, malformedQuery("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+		}
+	}
+	if q.Get("X-Amz-Algorithm") != algorithm {
+		return nil, malformedQuery("X-Amz-Algorithm only supports %q", algorithm)
+	}
+	auth := newAuthorization(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature"))
+	if auth == nil {
+		return nil, malformedQuery("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+	}
+	s := &signatureS3{auth, q.Get("X-Amz-Date"), cmp.Or(q.Get("X-Amz-Content-Sha256"), header.Get("X-Amz-Content-Sha256"), unsignedPayload)}
+	at, err := time.Parse(isoTime, s.stamp)
+	if err != nil {
+		return nil, malformedQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+	}
+	if what := s.wrongScope(); what != "" {
+		return nil, malformedQuery("Error parsing the X-Amz-Credential parameter; %s", what)
+	}
+	return s, checkExpiry(at, q.Get("X-Amz-Expires"))
+}
+
+// checkExpiry refuses a URL before and after its time.
+func checkExpiry(at time.Time, expires string) *wire.Error {
+	seconds, err := strconv.ParseUint(expires, 10, 31)
+	life, age := time.Duration(seconds)*time.Second, time.Since(at)
+	switch {
+	case err != nil:
+		return malformedQuery("X-Amz-Expires should be a number")
+	case life == 0 || life > maxPresigned:
+		return malformedQuery("X-Amz-Expires must be 1 to %d seconds", int(maxPresigned/time.Second))
+	case age > life:
+		return accessDenied("Request has expired")
+	case age < -maxSkew:
+		return accessDenied("Request is not yet valid")
+	}
+	return nil
 }
 
 // queryS3 is the canonical query without the signature that may stand in it.
 func queryS3(raw string) string {
 	var kept []string
 	for pair := range strings.SplitSeq(raw, "&") {
-		if name, _, _ := strings.Cut(pair, "="); name != "X-Amz-Signature" {
+		if !strings.HasPrefix(pair, "X-Amz-Signature=") {
 			kept = append(kept, pair)
 		}
 	}
 	return canonicalQuery(strings.Join(kept, "&"))
-}
-
-// readyBody has the body checked as it is read, by what the header says of it.
-func readyBody(r *http.Request, payload string, signer *chunkSigner) error {
-	switch {
-	case strings.HasPrefix(payload, streaming):
-		n, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
-		if err != nil || n < 0 {
-			return &wire.Error{Status: http.StatusLengthRequired, Code: "MissingContentLength", Message: "You must provide the x-amz-decoded-content-length HTTP header."}
-		}
-		if !strings.Contains(payload, "-HMAC-SHA256-") {
-			signer = nil // STREAMING-UNSIGNED-PAYLOAD-TRAILER
-		}
-		r.Body = &chunked{Closer: r.Body, r: bufio.NewReaderSize(r.Body, 64<<10), signer: signer, left: n}
-		r.ContentLength = n
-		if encoding := withoutChunked(r.Header.Get("Content-Encoding")); encoding != "" {
-			r.Header.Set("Content-Encoding", encoding)
-		} else {
-			r.Header.Del("Content-Encoding")
-		}
-	case payload == "" || payload == unsignedPayload:
-	default:
-		r.Body = &hashed{ReadCloser: r.Body, sum: sha256.New(), want: payload, left: r.ContentLength}
-	}
-	return nil
-}
-
-func withoutChunked(encoding string) string {
-	var kept []string
-	for part := range strings.SplitSeq(encoding, ",") {
-		if part = strings.TrimSpace(part); part != "" && part != "aws-chunked" {
-			kept = append(kept, part)
-		}
-	}
-	return strings.Join(kept, ",")
-}
-
-// hashed is a body that fails at its end if it is not what was signed.
-type hashed struct {
-	io.ReadCloser
-	sum  hash.Hash
-	want string
-	left int64 // -1 is unknown
-}
-
-var errBodyHash = errors.New("the body is not the one whose hash is in x-amz-content-sha256")
-
-func (h *hashed) Read(b []byte) (int, error) {
-	n, err := h.ReadCloser.Read(b)
-	h.sum.Write(b[:n])
-	h.left -= int64(n)
-	if (err == io.EOF || h.left == 0 && n > 0) && hex.EncodeToString(h.sum.Sum(nil)) != h.want {
-		return n, errBodyHash
-	}
-	return n, err
-}
-
-// chunkSigner makes the signatures of chunks, each of which hangs on the one before.
-type chunkSigner struct {
-	auth        *authorization
-	key         []byte
-	stamp, last string
-}
-
-func (s *chunkSigner) check(chunk []byte, signature string) error {
-	s.last = s.auth.signText(s.key, algorithm+"-PAYLOAD", s.stamp, s.last+"\n"+hashHex(nil)+"\n"+hashHex(chunk))
-	if subtle.ConstantTimeCompare([]byte(s.last), []byte(signature)) != 1 {
-		return errors.New("the signature of a chunk does not match")
-	}
-	return nil
-}
-
-// chunked decodes a body in the encoding aws-chunked.
-type chunked struct {
-	io.Closer
-	r      *bufio.Reader
-	signer *chunkSigner // nil: chunks are not signed
-	left   int64        // of the body, not in chunk yet
-	chunk  []byte       // not read yet
-	memory []byte
-	err    error
-}
-
-func (c *chunked) Read(b []byte) (int, error) {
-	for len(c.chunk) == 0 && c.err == nil {
-		c.err = c.next()
-	}
-	n := copy(b, c.chunk)
-	c.chunk = c.chunk[n:]
-	// The last chunk is looked at together with the last bytes: who knows the length
-	// reads no further.
-	for len(c.chunk) == 0 && c.left == 0 && c.err == nil {
-		c.err = c.next()
-	}
-	if n > 0 && (len(c.chunk) > 0 || c.err == io.EOF) {
-		return n, nil
-	}
-	return n, c.err
-}
-
-// next reads a chunk. io.EOF is the end of the body, its trailer included.
-func (c *chunked) next() error {
-	line, err := c.line()
-	if err != nil {
-		return err
-	}
-	text, extension, _ := strings.Cut(line, ";")
-	n, err := strconv.ParseInt(strings.TrimSpace(text), 16, 64)
-	if err != nil || n < 0 || n > c.left || n > maxChunk {
-		return fmt.Errorf("%q is not the head of a chunk that fits", line)
-	}
-	if int64(cap(c.memory)) < n {
-		c.memory = make([]byte, n)
-	}
-	chunk := c.memory[:n]
-	if _, err := io.ReadFull(c.r, chunk); err != nil {
-		return io.ErrUnexpectedEOF
-	}
-	if c.signer != nil {
-		signature, _ := strings.CutPrefix(extension, "chunk-signature=")
-		if err := c.signer.check(chunk, signature); err != nil {
-			return err
-		}
-	}
-	if n == 0 {
-		return c.trailer()
-	}
-	if line, err := c.line(); err != nil || line != "" {
-		return errors.New("a chunk does not end where its head says")
-	}
-	c.left -= n
-	c.chunk = chunk
-	return nil
-}
-
-// trailer passes over what follows the last chunk.
-func (c *chunked) trailer() error {
-	if c.left != 0 {
-		return io.ErrUnexpectedEOF
-	}
-	for {
-		line, err := c.line()
-		if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && line == "" {
-			return io.EOF
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// line reads a line, which is short.
-func (c *chunked) line() (string, error) {
-	text, err := c.r.ReadSlice('\n')
-	if err == io.EOF {
-		return "", io.ErrUnexpectedEOF
-	}
-	return string(bytes.TrimRight(text, "\r\n")), err
-}
-
-func hashHex(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }

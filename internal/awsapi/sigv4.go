@@ -24,8 +24,8 @@ import (
 // Kept: headers, query and body are under the signature, which is 15 minutes
 // good and only for its service. The JSON services of AWS answer a bad one with
 // HTTP 400, and so does this.
-// Left out: signatures in the query (presigned URLs), version 4a, chunked
-// bodies. A session token is accepted and not looked at. A header that was not
+// Left out, as S3 alone has them (s3.go): signatures in the query (presigned
+// URLs), chunked bodies. Left out everywhere: version 4a. A session token is accepted and not looked at. A header that was not
 // signed is accepted, apart from Host and X-Amz-Date.
 
 const (
@@ -69,18 +69,27 @@ func parseAuthorization(header string) (*authorization, error) {
 			return nil, incomplete("Authorization header requires '%s' parameter.", name)
 		}
 	}
-	// A slash may stand in an access key id, not in what follows it.
-	scope := strings.Split(fields["Credential"], "/")
+	auth := newAuthorization(fields["Credential"], fields["SignedHeaders"], fields["Signature"])
+	if auth == nil {
+		return nil, incomplete("Credential must have at least 5 slash-delimited elements, e.g. keyid/date/region/service/term.")
+	}
+	return auth, nil
+}
+
+// newAuthorization takes the credential apart; nil if it is none. A slash may stand
+// in an access key id, not in what follows it.
+func newAuthorization(credential, signedHeaders, signature string) *authorization {
+	scope := strings.Split(credential, "/")
 	n := len(scope) - 4
 	if n < 1 {
-		return nil, incomplete("Credential must have at least 5 slash-delimited elements, e.g. keyid/date/region/service/term.")
+		return nil
 	}
 	return &authorization{
 		key:  strings.Join(scope[:n], "/"),
 		date: scope[n], region: scope[n+1], service: scope[n+2], termination: scope[n+3],
-		signedHeaders: strings.Split(fields["SignedHeaders"], ";"),
-		signature:     fields["Signature"],
-	}, nil
+		signedHeaders: strings.Split(signedHeaders, ";"),
+		signature:     signature,
+	}
 }
 
 func incomplete(format string, args ...any) error {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/hydrant-go/hydrant/local/deliver/file"
+	"github.com/hydrant-go/hydrant/wire"
 )
 
 // refusal is an error that the client gets as it is. Codes and words are those
@@ -34,8 +35,12 @@ var (
 	errInternal       = &refusal{http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."}
 )
 
-// refusalFor is the refusal that err is, or becomes.
+// refusalFor is the refusal that err is, or becomes. A body's own error says more
+// than that the body is not whole.
 func refusalFor(err error) *refusal {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return &refusal{e.Status, e.Code, e.Message}
+	}
 	if e, ok := errors.AsType[*refusal](err); ok {
 		return e
 	}
@@ -55,9 +60,10 @@ func (h *Handler) fail(c *call, err error) {
 	h.log.LogAttrs(c.r.Context(), level, "call refused", slog.String("operation", c.operation), slog.String("code", e.code),
 		slog.Any("error", err), slog.String("request_id", c.id))
 	text, err := xml.Marshal(struct {
-		XMLName                            xml.Name `xml:"Error"`
-		Code, Message, Resource, RequestID string   `xml:",omitempty"`
-		HostID                             string   `xml:"HostId"`
+		XMLName                 xml.Name `xml:"Error"`
+		Code, Message, Resource string
+		RequestID               string `xml:"RequestId"`
+		HostID                  string `xml:"HostId"`
 	}{Code: e.code, Message: e.message, Resource: c.r.URL.Path, RequestID: c.id, HostID: c.w.Header().Get("X-Amz-Id-2")})
 	if err != nil {
 		panic("objects: an answer that cannot be XML: " + err.Error())

@@ -25,6 +25,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,6 +34,7 @@ import (
 	"strings"
 
 	"github.com/hydrant-go/hydrant/local/deliver/file"
+	"github.com/hydrant-go/hydrant/wire"
 )
 
 // Config sets a Handler up.
@@ -49,8 +51,9 @@ type Config struct {
 // Handler serves S3's API. It may serve any number of calls at once. It checks
 // no signatures and sets no timeouts: those are for whoever mounts it. A body in
 // the encoding aws-chunked must have been decoded, with Request.ContentLength
-// being the decoded length. The bucket is in the path, or in the host name as
-// in bucket.localhost; a path is a key, so it must not have been cleaned.
+// being the decoded length. A body may fail to be read with a [*wire.Error]: the
+// client gets it, and nothing is stored or done, even if it comes in place of the
+// last bytes. The bucket is in the path, or in the host name as in bucket.localhost; a path is a key, so it must not have been cleaned.
 type Handler struct {
 	dir     *file.Dir
 	region  string
@@ -226,7 +229,14 @@ func (c *call) write(status int, text []byte) {
 const maxXML = 8 << 20
 
 func (c *call) readXML(v any) error {
-	err := xml.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, maxXML)).Decode(v)
+	body := http.MaxBytesReader(c.w, c.r.Body, maxXML)
+	err := xml.NewDecoder(body).Decode(v)
+	if err == nil {
+		_, err = io.Copy(io.Discard, body) // it is good only if its end is
+	}
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return e
+	}
 	if err != nil {
 		return refuse(http.StatusBadRequest, "MalformedXML",
 			"The XML you provided was not well-formed or did not validate against our published schema: %v", err)
