@@ -41,7 +41,8 @@ func isS3(r *http.Request) bool {
 }
 
 // isVersion2 tells whether a call is signed in the way that only S3 ever had, and
-// has not for new buckets. botocore (1.43.11) still presigns so in us-east-1.
+// has not for new buckets. botocore (1.43.11), and so the AWS CLI, presigns so at an
+// endpoint that is not AWS's, unless it is told otherwise.
 func isVersion2(r *http.Request) bool {
 	return strings.Contains(r.URL.RawQuery, "AWSAccessKeyId=") || strings.HasPrefix(r.Header.Get("Authorization"), "AWS ")
 }
@@ -61,11 +62,13 @@ func (f *front) takesS3(r *http.Request) bool {
 // serveS3 checks a call and has Config.S3 answer it.
 func (f *front) serveS3(c *Call) {
 	delete(c.w.Header(), "X-Amzn-Requestid") // S3's is X-Amz-Request-Id
-	if err := f.checkS3(c.r); err != nil {
+	// By its own request net/http tells what of the body is left to be read.
+	r := c.r.Clone(c.r.Context())
+	if err := f.checkS3(r); err != nil {
 		f.failS3(c, err)
 		return
 	}
-	f.S3.ServeHTTP(c.w, c.r)
+	f.S3.ServeHTTP(c.w, r)
 }
 
 func (f *front) failS3(c *Call, e *wire.Error) {
@@ -114,7 +117,7 @@ type signatureS3 struct {
 	payload string // the body's hash, or how the body comes
 }
 
-// checkS3 checks a call's signature and readies its body.
+// checkS3 checks a call's signature, and readies its body and headers.
 func (f *front) checkS3(r *http.Request) *wire.Error {
 	if f.NoAuth {
 		return readyBody(r, r.Header.Get("X-Amz-Content-Sha256"), nil)

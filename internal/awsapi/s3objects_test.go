@@ -5,15 +5,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +26,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/internal/awsapi"
 	"github.com/hydrant-go/hydrant/local/objects"
@@ -45,9 +50,9 @@ type store struct {
 
 func newStore(t *testing.T, secure bool) *store {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	logger := slog.New(slog.DiscardHandler)
 	st := &store{T: t, dir: t.TempDir()}
-	h, err := objects.New(objects.Config{Dir: st.dir, Logger: log})
+	h, err := objects.New(objects.Config{Dir: st.dir, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +61,7 @@ func newStore(t *testing.T, secure bool) *store {
 	}
 	front := awsapi.New(awsapi.Config{
 		Services: []*awsapi.Service{{Name: "Firehose", Signing: "firehose", Target: "Firehose_20150804."}},
-		S3:       h, Credentials: map[string]string{testKey: testSecret}, Logger: log,
+		S3:       h, Credentials: map[string]string{testKey: testSecret}, Logger: logger,
 	})
 	st.srv = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if st.seen != nil {
@@ -64,6 +69,7 @@ func newStore(t *testing.T, secure bool) *store {
 		}
 		front.ServeHTTP(w, r)
 	}))
+	st.srv.Config.ErrorLog = log.New(panics{t}, "", 0)
 	if secure {
 		st.srv.StartTLS()
 	} else {
@@ -71,6 +77,16 @@ func newStore(t *testing.T, secure bool) *store {
 	}
 	t.Cleanup(st.srv.Close)
 	return st
+}
+
+// panics is the log of net/http, which no client sees.
+type panics struct{ t *testing.T }
+
+func (p panics) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte("panic")) {
+		p.t.Errorf("the server: %.200s", text)
+	}
+	return len(text), nil
 }
 
 func (st *store) client(options ...func(*s3.Options)) *s3.Client {
@@ -317,10 +333,22 @@ func (st *store) run(name string, args ...string) string {
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.WaitDelay = time.Second
+	home := st.TempDir()
+	config := filepath.Join(home, "config")
+	if err := os.WriteFile(config, []byte("[default]\ns3 =\n  signature_version = s3v4\n"), 0o600); err != nil {
+		st.Fatal(err)
+	}
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + st.TempDir(), "LANG=C.UTF-8", "NO_PROXY=*", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
-		"AWS_ENDPOINT_URL_S3=" + st.srv.URL, "AWS_ACCESS_KEY_ID=" + testKey, "AWS_SECRET_ACCESS_KEY=" + testSecret, "AWS_DEFAULT_REGION=eu-west-1", // in us-east-1 botocore presigns by version 2
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_CONFIG_FILE=" + config, "LANG=C.UTF-8", "NO_PROXY=*", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
+		"AWS_ENDPOINT_URL_S3=" + st.srv.URL, "AWS_ACCESS_KEY_ID=" + testKey, "AWS_SECRET_ACCESS_KEY=" + testSecret, "AWS_DEFAULT_REGION=eu-west-1",
 		"PYTHONUSERBASE=" + filepath.Join(os.Getenv("HOME"), ".local"), // pip install --user puts packages there
+	}
+	if cert := st.srv.Certificate(); cert != nil {
+		bundle := filepath.Join(home, "bundle")
+		if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o600); err != nil {
+			st.Fatal(err)
+		}
+		cmd.Env = append(cmd.Env, "AWS_CA_BUNDLE="+bundle)
 	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -358,7 +386,7 @@ func TestCurl(t *testing.T) {
 }
 
 const boto3Script = `
-import sys, urllib.request
+import os, ssl, sys, urllib.request
 try:
     import boto3
     from botocore.config import Config
@@ -366,30 +394,47 @@ except ImportError:
     print("boto3 is not installed: python3 -m pip install boto3")
     sys.exit(77)
 url, keys = sys.argv[1], sys.argv[2:]
+tls = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"]) if url.startswith("https:") else None
 for config in Config(), Config(s3={"payload_signing_enabled": True}), Config(request_checksum_calculation="when_required"):
-    s3 = boto3.client("s3", endpoint_url=url, config=config.merge(Config(s3={**(config.s3 or {}), "addressing_style": "path"}, retries={"total_max_attempts": 1})))
+    s3 = boto3.client("s3", endpoint_url=url, config=config.merge(Config(s3={**(config.s3 or {}), "addressing_style": "path"}, signature_version="s3v4", retries={"total_max_attempts": 1})))
     for key in keys:
         s3.put_object(Bucket="b", Key=key, Body=key.encode())
         assert s3.get_object(Bucket="b", Key=key)["Body"].read().decode() == key, key
         s3.put_object(Bucket="b", Key=key, Body=b"")
         at = s3.generate_presigned_url("put_object", Params={"Bucket": "b", "Key": key})
-        urllib.request.urlopen(urllib.request.Request(at, data=b"new", method="PUT", headers={"Content-Type": ""})).read()
+        urllib.request.urlopen(urllib.request.Request(at, data=b"new", method="PUT", headers={"Content-Type": ""}), context=tls).read()
         at = s3.generate_presigned_url("get_object", Params={"Bucket": "b", "Key": key})
-        assert urllib.request.urlopen(at).read() == b"new", key
+        assert urllib.request.urlopen(at, context=tls).read() == b"new", key
     s3.delete_objects(Bucket="b", Delete={"Objects": [{"Key": k} for k in keys]})
 print("ok")
 `
 
 func TestBoto3(t *testing.T) {
-	st := newStore(t, false)
-	kinds := map[string]bool{}
-	st.seen = func(r *http.Request) {
-		kinds[strings.TrimLeft(r.Header.Get("X-Amz-Content-Sha256"), "0123456789abcdef")] = true
+	for _, tt := range []struct {
+		secure bool
+		want   []string // of x-amz-content-sha256
+	}{
+		{false, []string{"hash"}},
+		{true, []string{"STREAMING-UNSIGNED-PAYLOAD-TRAILER", "hash"}},
+	} {
+		st := newStore(t, tt.secure)
+		kinds := map[string]bool{} // one call at a time
+		st.seen = func(r *http.Request) {
+			kind := r.Header.Get("X-Amz-Content-Sha256")
+			if len(kind) == 64 {
+				kind = "hash"
+			}
+			if kind != "" { // a presigned call has none
+				kinds[kind] = true
+			}
+		}
+		if got := st.run("python3", append([]string{"-c", boto3Script, "{URL}"}, oddKeys...)...); got != "ok\n" || len(st.files()) != 0 {
+			t.Errorf("%s, left are %q", got, st.files())
+		}
+		if diff := gocmp.Diff(tt.want, slices.Sorted(maps.Keys(kinds))); diff != "" {
+			t.Errorf("over TLS %v, what boto3 sends (-want +got):\n%s", tt.secure, diff)
+		}
 	}
-	if got := st.run("python3", append([]string{"-c", boto3Script, "{URL}"}, oddKeys...)...); got != "ok\n" || len(st.files()) != 0 {
-		t.Errorf("%s, left are %q", got, st.files())
-	}
-	t.Logf("x-amz-content-sha256: %v", kinds)
 }
 
 func TestAWSCLI(t *testing.T) {

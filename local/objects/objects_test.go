@@ -125,8 +125,9 @@ func (f *fixture) errorOf(resp *http.Response) (code string) {
 	f.Helper()
 	text := f.body(resp)
 	var e struct {
-		XMLName                            xml.Name `xml:"Error"`
-		Code, Message, Resource, RequestID string
+		XMLName                 xml.Name `xml:"Error"`
+		Code, Message, Resource string
+		RequestID               string `xml:"RequestId"`
 	}
 	if err := xml.Unmarshal([]byte(text), &e); err != nil {
 		f.Fatalf("%v: %s", err, text)
