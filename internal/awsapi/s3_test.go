@@ -126,6 +126,10 @@ func TestS3Signatures(t *testing.T) {
 		{what: "no region", after: edit("eu-west-1", ""), want: malformed},
 		{what: "no terminator", after: edit("aws4_request", "aws5"), want: malformed},
 		{what: "no signature", after: edit("Signature=", "Sig="), want: malformed},
+		{what: "a second credential, of another service", after: func(r *http.Request) {
+			edit("/s3/", "/firehose/")(r)
+			edit("Credential=", "X=Credential=k/20000101/r/s3/t, Credential=")(r)
+		}, want: malformed},
 		{what: "version 2", after: set("Authorization", "AWS AKID:c2lnbmF0dXJl"), want: "400 InvalidRequest"},
 		{what: "version 2 in the query", after: func(r *http.Request) {
 			r.Header.Del("Authorization")
