@@ -25,8 +25,9 @@ import (
 // good and only for its service. The JSON services of AWS answer a bad one with
 // HTTP 400, and so does this.
 // Left out, as S3 alone has them (s3.go): signatures in the query (presigned
-// URLs), chunked bodies. Left out everywhere: version 4a. A session token is accepted and not looked at. A header that was not
-// signed is accepted, apart from Host and X-Amz-Date.
+// URLs), chunked bodies. Left out everywhere: version 4a. A session token is
+// accepted and not looked at. A header that was not signed is accepted, apart
+// from Host and X-Amz-Date.
 
 const (
 	algorithm  = "AWS4-HMAC-SHA256"

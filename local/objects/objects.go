@@ -53,7 +53,8 @@ type Config struct {
 // the encoding aws-chunked must have been decoded, with Request.ContentLength
 // being the decoded length. A body may fail to be read with a [*wire.Error]: the
 // client gets it, and nothing is stored or done, even if it comes in place of the
-// last bytes. The bucket is in the path, or in the host name as in bucket.localhost; a path is a key, so it must not have been cleaned.
+// last bytes. The bucket is in the path, or in the host name as in
+// bucket.localhost; a path is a key, so it must not have been cleaned.
 type Handler struct {
 	dir     *file.Dir
 	region  string
