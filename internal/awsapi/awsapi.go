@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -131,7 +133,7 @@ func New(cfg Config) http.Handler {
 type front struct{ Config }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &Call{w: w, r: r, id: NewID(), service: f.Services[0]}
+	c := &Call{w: w, r: r, id: uuid.NewString(), service: f.Services[0]}
 	c.protocol = jsonProtocol(c.service)
 	h := w.Header()
 	h["X-Amzn-Requestid"] = []string{c.id}
@@ -340,15 +342,6 @@ func reset(w http.ResponseWriter) {
 		_ = tcp.SetLinger(0) // failing, it closes in the ordinary way
 	}
 	_ = under.Close()
-}
-
-// NewID returns a random UUID (version 4), the form of AWS's request ids.
-func NewID() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
 // newID2 returns what stands in x-amz-id-2, which is opaque.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
@@ -95,7 +96,7 @@ func zipped(out *parts, pieces iter.Seq[[]byte]) {
 		fw.Reset(w)
 		return fw, nil
 	})
-	header := &zip.FileHeader{Name: newUUID(), Method: zip.Deflate, Modified: time.Now().UTC()}
+	header := &zip.FileHeader{Name: uuid.NewString(), Method: zip.Deflate, Modified: time.Now().UTC()}
 	entry, _ := zw.CreateHeader(header) // as in Write, only out could fail
 	for piece := range pieces {
 		_, _ = entry.Write(piece)

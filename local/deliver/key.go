@@ -2,9 +2,9 @@ package deliver
 
 import (
 	"cmp"
-	"crypto/rand"
-	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Key names a new object whose oldest record arrived at v.Time:
@@ -20,7 +20,7 @@ func (s *Spec) Key(v Values) (string, error) {
 		return "", err
 	}
 	zone := cmp.Or(s.Zone, time.UTC)
-	return prefix + s.Stream + "-" + s.Version + "-" + v.Time.In(zone).Format("2006-01-02-15-04-05") + "-" + newUUID() +
+	return prefix + s.Stream + "-" + s.Version + "-" + v.Time.In(zone).Format("2006-01-02-15-04-05") + "-" + uuid.NewString() +
 		cmp.Or(s.Extension, formats[s.Compression].extension), nil
 }
 
@@ -37,13 +37,4 @@ func (s *Spec) prefix(v Values) (string, error) {
 		return prefix + v.ErrorType + "/" + v.Time.In(cmp.Or(v.Zone, time.UTC)).Format("2006/01/02/15/"), err
 	}
 	return s.Prefix.EvalWithTime(v)
-}
-
-// newUUID returns a random UUID (version 4), the kind that AWS ends keys with.
-func newUUID() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

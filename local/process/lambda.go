@@ -3,16 +3,15 @@ package process
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net/url"
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/google/uuid"
 )
 
 // maxEvent and maxAnswer are what Lambda takes and gives in a synchronous
@@ -99,7 +98,7 @@ func (l *lambda) event(rows [][]byte) []byte {
 		InvocationID string `json:"invocationId"`
 		StreamARN    string `json:"deliveryStreamArn"`
 		Region       string `json:"region"`
-	}{newUUID(), l.cfg.StreamARN, l.cfg.Region})
+	}{uuid.NewString(), l.cfg.StreamARN, l.cfg.Region})
 	e := append(head[:len(head)-len("}")], `,"records":[`...)
 	return append(append(e, bytes.Join(rows, []byte(","))...), "]}"...)
 }
@@ -136,7 +135,7 @@ func (l *lambda) transform(ctx context.Context, batch []Record, rows [][]byte) (
 
 func (l *lambda) wait(attempt int) time.Duration {
 	wait := l.cfg.Lambda.RetryWait << min(attempt-1, 4)
-	return time.Duration(float64(wait) * (0.85 + 0.3*mathrand.Float64()))
+	return time.Duration(float64(wait) * (0.85 + 0.3*rand.Float64()))
 }
 
 // sleep tells whether it was not woken by the end of ctx.
@@ -176,13 +175,4 @@ func (l *lambda) settle(batch []Record, answer []byte, attempts int) (out []Reco
 		}
 	}
 	return out, failed
-}
-
-// newUUID returns a random UUID (version 4).
-func newUUID() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

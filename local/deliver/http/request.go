@@ -2,7 +2,6 @@ package httpendpoint
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -43,7 +43,7 @@ type request struct {
 // newRequest makes the request of as many of the records as it may have, one at
 // least.
 func newRequest(records [][]byte) *request {
-	r := &request{id: newRequestID()}
+	r := &request{id: uuid.NewString()}
 	r.head = fmt.Sprintf(`{"requestId":"%s","timestamp":%d,"records":[`, r.id, time.Now().UnixMilli())
 	size := len(r.head) + len(bodyTail)
 	for i, data := range records {
@@ -59,16 +59,6 @@ func newRequest(records [][]byte) *request {
 	}
 	r.records, r.length = records, int64(size)
 	return r
-}
-
-// newRequestID returns a random UUID (version 4), the kind that AWS was seen to
-// send.
-func newRequestID() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
 // compress makes the compressed body, which is kept for all attempts: its length

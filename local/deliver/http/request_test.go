@@ -138,7 +138,7 @@ func TestCompressStops(t *testing.T) {
 }
 
 func TestRequestID(t *testing.T) {
-	a, b := newRequestID(), newRequestID()
+	a, b := newRequest([][]byte{{}}).id, newRequest([][]byte{{}}).id
 	if a == b || len(a) != 36 || strings.Count(a, "-") != 4 {
 		t.Errorf("request ids %s and %s", a, b)
 	}
