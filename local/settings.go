@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -78,27 +79,9 @@ func loadSettings(dir string) ([]*settings, error) {
 // saveSettings writes the settings in place of those before, all or nothing.
 func saveSettings(dir string, list []*settings) error {
 	slices.SortFunc(list, func(a, b *settings) int { return compareStreams(a.key(), b.key()) })
-	text, err := json.MarshalIndent(settingsFile{settingsVersion, list}, "", "\t")
-	if err != nil {
-		return err
-	}
-	return replaceFile(filepath.Join(dir, settingsName), append(text, '\n'))
-}
-
-// replaceFile puts a file in place of the one at name. A crash leaves one of the
-// two.
-func replaceFile(name string, text []byte) error {
-	temp := name + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, name); err != nil {
-		return err
-	}
-	return vfs.OS{}.SyncDir(filepath.Dir(name))
+	return vfs.Replace(filepath.Join(dir, settingsName), func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "\t")
+		return enc.Encode(settingsFile{settingsVersion, list})
+	})
 }

@@ -133,7 +133,7 @@ func TestStateBelongsToOne(t *testing.T) {
 func TestSettingsMustBeKept(t *testing.T) {
 	b := backend(t, Config{State: t.TempDir()}, 5, 900)
 	before := describe(t, b, "s")
-	if err := os.Mkdir(filepath.Join(b.cfg.State, settingsName+".new"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(b.cfg.State, settingsName+".tmp"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	in := &server.UpdateDestinationInput{DeliveryStreamName: "s", CurrentVersionID: "1", DestinationID: destinationID, Apply: func(d server.Destination) (server.Destination, error) {

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/hydrant-go/hydrant/internal/vfs"
@@ -99,7 +99,10 @@ func (f *Follower) save(must bool) error {
 	}
 	b, err := json.Marshal(s)
 	if err == nil {
-		err = replaceFile(f.cfg.State, append(b, '\n'))
+		err = vfs.Replace(f.cfg.State, func(w io.Writer) error {
+			_, err := w.Write(append(b, '\n'))
+			return err
+		})
 	}
 	if err != nil {
 		f.mu.Lock()
@@ -134,25 +137,4 @@ func (f *Follower) snapshot(must bool) (state, bool) {
 		s.Files = append(s.Files, c)
 	}
 	return s, true
-}
-
-// replaceFile writes a file so that after a crash it is either the old or the new
-// one.
-func replaceFile(name string, b []byte) error {
-	temp := name + ".tmp"
-	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(b)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	if err := os.Rename(temp, name); err != nil {
-		return err
-	}
-	return vfs.OS{}.SyncDir(filepath.Dir(name))
 }
