@@ -49,9 +49,11 @@ func (b *Backend) change(c server.Caller, name string, edit func(s *stream, set 
 	if changed, err := edit(s, &set); err != nil || !changed {
 		return err
 	}
-	p, err := newPlan(s, &set)
-	if err != nil {
-		return err
+	var p *plan
+	if set.Version != s.settings().Version {
+		if p, err = newPlan(s, &set); err != nil {
+			return err
+		}
 	}
 	if err := b.save(s.key, &set); err != nil {
 		return err
@@ -59,7 +61,9 @@ func (b *Backend) change(c server.Caller, name string, edit func(s *stream, set 
 	s.mu.Lock()
 	s.set = &set
 	s.mu.Unlock()
-	s.flow.setPlan(p)
+	if p != nil {
+		s.flow.setPlan(p)
+	}
 	return nil
 }
 
@@ -94,9 +98,6 @@ func (b *Backend) CreateDeliveryStream(_ context.Context, c server.Caller, in *s
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
-		return nil, errClosed
-	}
 	b.streams[s.key] = s
 	return &server.CreateDeliveryStreamOutput{DeliveryStreamARN: s.arn()}, nil
 }
@@ -162,14 +163,13 @@ func (s *stream) endLater(set *settings) {
 
 // removeLocked takes a stream away for good. control is held.
 func (b *Backend) removeLocked(s *stream) error {
+	if there, err := b.lookup(s.key.Caller, s.key.name); err != nil || there != s {
+		return nil // gone already, or it goes after the next start
+	}
 	if err := b.save(s.key, nil); err != nil {
 		return err
 	}
 	b.mu.Lock()
-	if b.closed || b.streams[s.key] != s {
-		b.mu.Unlock()
-		return nil
-	}
 	delete(b.streams, s.key)
 	b.mu.Unlock()
 	s.refuse(notFound(s.key.Caller, s.key.name))

@@ -278,8 +278,10 @@ func (f *flow) stop() {
 		b.retry.Stop()
 	}
 	f.tellLocked()
+	p := f.plan
 	f.mu.Unlock()
 	f.wg.Wait()
+	p.close()
 	for k := range kinds {
 		for _, b := range f.ofKind(k) { // a flush may be delivering
 			b.turn <- struct{}{}

@@ -347,6 +347,8 @@ func flush(ctx context.Context, streams []*stream) error {
 // error says what could not be delivered: it is in Config.State for the next
 // Firehose, or lost if there is none. A second Close does nothing.
 func (b *Backend) Close(ctx context.Context) error {
+	b.control.Lock() // a change under way ends, and finds what it needs
+	defer b.control.Unlock()
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()

@@ -274,9 +274,17 @@ func anyKeys(p *deliver.Prefix) partition {
 func (f *flow) setPlan(p *plan) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.plan.close()
 	f.plan = p
 	for _, b := range f.buffers {
 		b.rehintLocked()
+	}
+}
+
+// close lets go of what a plan keeps open. One that is still at work goes on.
+func (p *plan) close() {
+	if p.endpoint != nil {
+		p.endpoint.Close()
 	}
 }
 

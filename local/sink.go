@@ -41,7 +41,7 @@ func (p *plan) deliver(ctx context.Context, b *buffer, o *batch) error {
 // process runs the processors.
 func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 	if p.chain == nil { // no processors any more
-		f.pass(o, func(h *hold) { f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, o.records) })
+		f.share(o, func(h *hold) { f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, o.records) })
 		return nil
 	}
 	in := make([]process.Record, len(o.records))
@@ -54,28 +54,31 @@ func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 		return err
 	}
 	p.countProcessing(out, bad, time.Since(start))
-	f.pass(o, func(h *hold) {
+	f.share(o, func(h *hold) {
 		for i := range out {
 			p.routeLocked(f, h, &out[i])
 		}
 		for i := range bad {
 			p.failLocked(f, h, bad[i].Type, record{data: bad[i].AppendLine(nil), at: bad[i].Record.Arrival})
-			p.report(bad[i].Code, bad[i].Message, bad[i].LambdaARN)
 		}
 	})
+	for i := range bad {
+		p.report(bad[i].Code, bad[i].Message, bad[i].LambdaARN)
+	}
 	return nil
 }
 
 // sequence is a record's number in the form of AWS's, which has 56 digits.
 func sequence(number uint64) string { return fmt.Sprintf("%056d", number) }
 
-// pass has what enter puts into buffers keep o's records in the journal, in place
-// of o.
-func (f *flow) pass(o *batch, enter func(*hold)) {
+// share has what enter puts into buffers keep o's records in the journal, as o does.
+func (f *flow) share(o *batch, enter func(*hold)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := &hold{users: 1, from: o.holds}
-	o.holds = nil
+	for _, from := range o.holds {
+		from.users++
+	}
 	enter(h)
 	f.doneLocked(h)
 }
@@ -177,18 +180,15 @@ func (p *plan) convert(f *flow, o *batch) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	h := &hold{users: 1, from: o.holds}
-	for _, from := range o.holds {
-		from.users++
-	}
+	f.share(o, func(h *hold) {
+		for i := range bad {
+			r := &o.records[bad[i].Index]
+			p.failLocked(f, h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), at: r.at})
+		}
+	})
 	for i := range bad {
-		r := &o.records[bad[i].Index]
-		p.failLocked(f, h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), at: r.at})
 		p.report(bad[i].Code, bad[i].Message, "")
 	}
-	f.doneLocked(h)
 	return nil
 }
 
@@ -206,17 +206,12 @@ func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 		if fl.Permanent { // AWS gives these up (developer guide, HTTP endpoint)
 			continue
 		}
-		f.mu.Lock()
-		h := &hold{users: 1, from: o.holds}
-		for _, from := range o.holds {
-			from.users++
-		}
-		for j := fl.From; j < fl.To; j++ {
-			r := &o.records[j]
-			p.failLocked(f, h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), at: r.at})
-		}
-		f.doneLocked(h)
-		f.mu.Unlock()
+		f.share(o, func(h *hold) {
+			for j := fl.From; j < fl.To; j++ {
+				r := &o.records[j]
+				p.failLocked(f, h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), at: r.at})
+			}
+		})
 	}
 	p.countPost(o, rest, failures)
 	if rest == len(o.records) {

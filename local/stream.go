@@ -1,9 +1,7 @@
 package local
 
 import (
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -74,16 +72,7 @@ func (s *stream) settings() *settings {
 	return s.set
 }
 
-func (s *stream) arn() string {
-	partition := "aws"
-	switch {
-	case strings.HasPrefix(s.key.Region, "cn-"):
-		partition = "aws-cn"
-	case strings.HasPrefix(s.key.Region, "us-gov-"):
-		partition = "aws-us-gov"
-	}
-	return fmt.Sprintf("arn:%s:firehose:%s:%s:deliverystream/%s", partition, s.key.Region, s.key.Account, s.key.name)
-}
+func (s *stream) arn() string { return s.key.ARN(wire.SigningName, "deliverystream/"+s.key.name) }
 
 // status is what the stream is by its settings.
 func (s *stream) status(set *settings) server.Status {

@@ -38,6 +38,18 @@ type Caller struct {
 	Region  string // of the signature's scope
 }
 
+// ARN names a resource of the caller's: resource is what follows the account.
+func (c Caller) ARN(service, resource string) string {
+	partition := "aws"
+	switch {
+	case strings.HasPrefix(c.Region, "cn-"):
+		partition = "aws-cn"
+	case strings.HasPrefix(c.Region, "us-gov-"):
+		partition = "aws-us-gov"
+	}
+	return strings.Join([]string{"arn", partition, service, c.Region, c.Account, resource}, ":")
+}
+
 // Service is an API: a set of operations in the protocols that it is known to
 // speak.
 type Service struct {

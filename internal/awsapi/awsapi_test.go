@@ -214,3 +214,13 @@ func TestTimestamps(t *testing.T) {
 		}
 	}
 }
+
+func TestARN(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-west-1": "arn:aws:logs:eu-west-1:123456789012:x", "cn-north-1": "arn:aws-cn:logs:cn-north-1:123456789012:x", "us-gov-east-1": "arn:aws-us-gov:logs:us-gov-east-1:123456789012:x",
+	} {
+		if got := (Caller{"123456789012", region}).ARN("logs", "x"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -95,7 +95,7 @@ func groupOfARN(c awsapi.Caller, arn string) (string, error) {
 }
 
 func arnOf(c awsapi.Caller, group string) string {
-	return "arn:aws:logs:" + c.Region + ":" + c.Account + ":log-group:" + group
+	return c.ARN("logs", "log-group:"+group)
 }
 
 // CreateGroup makes a group. Errors are those of CreateLogGroup, such as
