@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -174,7 +175,9 @@ func (b *Backend) removeLocked(s *stream) error {
 	b.mu.Unlock()
 	s.refuse(notFound(s.key.Caller, s.key.name))
 	s.stop()
-	discard(s.queue)
+	if err := b.journal.Remove(s.queue); err != nil {
+		s.log.Error("the journal of a deleted stream is left for the next start to remove", slog.Any("error", err))
+	}
 	return nil
 }
 

@@ -259,7 +259,9 @@ func (b *Backend) restore() error {
 	}
 	for _, q := range b.journal.Queues() { // of streams whose deletion a crash cut short
 		if !known[q.Name()] {
-			discard(q)
+			if err := b.journal.Remove(q); err != nil {
+				return err
+			}
 		}
 	}
 	for _, s := range b.streams {
@@ -267,8 +269,6 @@ func (b *Backend) restore() error {
 	}
 	return nil
 }
-
-func discard(q *spool.Queue) { q.Ack(spool.Range{First: 0, N: q.Stats().Next}) }
 
 // scaled is a time of the Firehose's clock as one of the machine's.
 func (b *Backend) scaled(d time.Duration) time.Duration {

@@ -105,7 +105,7 @@ func (s *stream) put(ctx context.Context, records [][]byte, refuse func(int) (co
 	}
 	if err := s.store(ctx, accepted); err != nil {
 		if errors.Is(err, spool.ErrClosed) {
-			return wire.PutResponse{}, errClosed
+			return wire.PutResponse{}, s.whyGone()
 		}
 		if !errors.Is(err, spool.ErrFull) {
 			return wire.PutResponse{}, fmt.Errorf("journal: %w", err)

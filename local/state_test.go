@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/server"
+	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -95,6 +97,28 @@ func TestCrash(t *testing.T) {
 	if n := again.journal.Totals().Records; n != 0 {
 		t.Errorf("%d records are in the journal still", n)
 	}
+}
+
+// A stream that is deleted leaves nothing in the journal, and a put that comes past its
+// end is told so.
+func TestDeletedLeavesNothing(t *testing.T) {
+	b := backend(t, Config{State: t.TempDir()}, 5, 900)
+	put(t, b, "x")
+	s, err := b.lookup(me, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.DeleteDeliveryStream(t.Context(), me, &server.DeleteDeliveryStreamInput{DeliveryStreamName: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadDir(filepath.Join(b.cfg.State, "journal"))
+	if err != nil || len(list) != 1 || list[0].Name() != "lock" || len(b.journal.Queues()) != 0 {
+		t.Errorf("left: %v, %d queues, %v", list, len(b.journal.Queues()), err)
+	}
+	if err := s.store(t.Context(), []spool.Record{{Data: []byte("late")}}); !errors.Is(err, spool.ErrClosed) {
+		t.Errorf("a late put: %v", err)
+	}
+	wantError(t, "what it is told", s.whyGone(), 400, "ResourceNotFoundException", "Firehose s under account 123456789012 not found.")
 }
 
 // Two Firehoses never have one folder, and an end in order leaves what could not be

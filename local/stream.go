@@ -101,6 +101,16 @@ func (s *stream) acceptsLocked() error {
 	return nil
 }
 
+// whyGone is what a put is told that came past the end of its stream.
+func (s *stream) whyGone() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone != nil {
+		return s.gone
+	}
+	return errClosed
+}
+
 // refuse ends the taking of records.
 func (s *stream) refuse(err error) {
 	s.mu.Lock()

@@ -38,7 +38,7 @@ func (q *Queue) kickLocked() {
 
 // startLocked makes the committer run.
 func (q *Queue) startLocked() {
-	if !q.committing {
+	if !q.committing && q.removed == nil {
 		q.committing = true
 		q.spool.wg.Go(q.commit)
 	}
@@ -74,6 +74,9 @@ func (q *Queue) commit() {
 		q.trimLocked()
 	}
 	q.committing = false
+	if q.removed != nil {
+		close(q.removed)
+	}
 }
 
 // handedLocked is what a note says with n records behind it.
@@ -384,6 +387,22 @@ func (q *Queue) remove(gone []*segment, last bool) (removed int, err error) {
 	return len(gone), fsys.SyncDir(q.dir)
 }
 
+// discard removes the files of a queue whose committer has ended.
+func (q *Queue) discard() error {
+	if q.w.file != nil {
+		q.leave()
+	}
+	q.r.leave()
+	var err error
+	for _, seg := range q.segments {
+		if e := q.spool.fs.Remove(filepath.Join(q.dir, seg.name())); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	_ = q.spool.fs.Remove(q.dir) // it stays when something has been set aside in it
+	return err
+}
+
 // close ends the queue. The committer has.
 func (q *Queue) close() error {
 	var err error
@@ -398,9 +417,5 @@ func (q *Queue) close() error {
 	if !q.made || q.low() < q.next {
 		return err
 	}
-	for _, seg := range q.segments {
-		err = errors.Join(err, q.spool.fs.Remove(filepath.Join(q.dir, seg.name())))
-	}
-	_ = q.spool.fs.Remove(q.dir) // it stays when something has been set aside in it
-	return err
+	return errors.Join(err, q.discard())
 }

@@ -61,6 +61,7 @@ type Queue struct {
 	spare      []byte        // a buffer for a group
 	source     []byte        // and for a record's source
 	committing bool          // the committer runs
+	removed    chan struct{} // not nil: Remove was called; closed when no committer runs any more
 	kicked     bool          // notes, or a sync, are to be written
 	syncArmed  bool          // a timer for the interval runs
 	syncDue    bool          // it has run out
@@ -163,6 +164,10 @@ func (q *Queue) add(ctx context.Context, records []Record, size int64) (g *group
 		s.mu.Unlock()
 		<-taken
 		s.mu.Lock()
+	}
+	if q.removed != nil {
+		s.freeLocked(int64(len(records)), size)
+		return nil, 0, ErrClosed
 	}
 	g = q.open
 	if g.n == 0 {

@@ -315,6 +315,36 @@ func (s *Spool) Queues() []*Queue {
 	return list
 }
 
+// Remove takes a queue away, with all that it holds. Its Append returns ErrClosed from
+// then on, once it has waited for room; its Read must have returned. A crash
+// meanwhile may leave a part of the queue, as may an error.
+func (s *Spool) Remove(q *Queue) error {
+	s.mu.Lock()
+	if s.closed || s.o.ReadOnly || q.removed != nil {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	q.removed = make(chan struct{})
+	if !q.committing {
+		close(q.removed)
+	}
+	s.mu.Unlock()
+	<-q.removed
+	err := q.discard()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.queues, q.name)
+	var bytes int64
+	for _, seg := range q.segments {
+		bytes += seg.size
+	}
+	s.freeLocked(q.leftLocked(), bytes)
+	if err != nil {
+		return fmt.Errorf("remove queue %s: %w", q.name, err)
+	}
+	return nil
+}
+
 // Dir is the spool's directory.
 func (s *Spool) Dir() string { return s.dir }
 

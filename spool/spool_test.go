@@ -224,6 +224,55 @@ func TestClosed(t *testing.T) {
 	q.Ack(Range{1, 1}) // too late, and no harm
 }
 
+// A queue that is removed leaves nothing: no files, no room taken, no memory.
+func TestRemove(t *testing.T) {
+	fsys := vfs.NewMem(1)
+	s := open(t, "d", Options{FS: fsys, SegmentBytes: 4 << 10})
+	empty := s.Totals()
+	other := queue(t, s, "other")
+	add(t, other, "stays")
+	kept := s.Totals()
+	for range 3 { // a queue of the name may be made again
+		q := queue(t, s, "a")
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					if _, err := q.Append(t.Context(), Record{Data: make([]byte, 1000)}); err != nil {
+						if !errors.Is(err, ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		for q.Stats().Segments < 3 {
+			add(t, q, "x")
+		}
+		read(t, q)
+		if err := s.Remove(q); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		if err := s.Remove(q); !errors.Is(err, ErrClosed) {
+			t.Errorf("removed twice: %v", err)
+		}
+		if got := s.Totals(); got.Bytes != kept.Bytes || got.Records != kept.Records {
+			t.Errorf("totals %+v, want those of the other queue, %+v", got, kept)
+		}
+		if list, err := fsys.List("d"); err != nil || len(list) != 1 { // the other queue; a lock in memory is no file
+			t.Errorf("files: %v, %v", list, err)
+		}
+	}
+	if err := s.Remove(other); err != nil || s.Totals().Bytes != empty.Bytes {
+		t.Errorf("%v, totals %+v, want %+v", err, s.Totals(), empty)
+	}
+	if n := len(s.Queues()); n != 0 {
+		t.Errorf("%d queues are left", n)
+	}
+}
+
 func TestBadOptions(t *testing.T) {
 	for _, o := range []Options{{MaxBytes: 1000}, {SegmentBytes: 1}, {SegmentBytes: 2 << 30}, {MaxRecords: -1}} {
 		if _, err := Open(t.TempDir(), o); err == nil {
