@@ -88,7 +88,7 @@ func beServer(kind string, j job) error {
 	return http.Serve(l, handler)
 }
 
-// server is a process that takes put calls.
+// served is a process that takes put calls.
 type served struct {
 	endpoint string
 	cmd      *exec.Cmd
@@ -302,7 +302,7 @@ func passAnswer(r *bufio.Reader) (closes bool, err error) {
 	return false, fmt.Errorf("%s%s", status, text)
 }
 
-// trial runs one server for the bench's time.
+// serverTrial runs one server for the bench's time.
 func (b *bench) serverTrial(kind string, size, batch int) func() (result, error) {
 	return func() (res result, err error) {
 		dir, err := os.MkdirTemp(b.dir, "bench")

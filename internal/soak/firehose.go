@@ -62,6 +62,20 @@ func (c *counts) addLines(data []byte) error {
 	return nil
 }
 
+// addFiles counts the lines of all files below a folder.
+func (c *counts) addFiles(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return c.addLines(data)
+	})
+}
+
 func (c *counts) add(n int) {
 	for len(*c) <= n {
 		*c = append(*c, make([]uint32, n+1024)...)
@@ -163,16 +177,7 @@ func (f *firehose) close(ctx context.Context) (delivered counts, err error) {
 	if err := errors.Join(f.server.Shutdown(ctx), f.Backend.Close(ctx)); err != nil {
 		return nil, err
 	}
-	err = filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return delivered.addLines(data)
-	})
+	err = delivered.addFiles(f.dir)
 	return delivered, errors.Join(f.err, err)
 }
 

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,17 +199,7 @@ func (r *localRun) call(ctx context.Context, fh *sdk.Client, batch []int) (left 
 // judge compares what was acknowledged with the objects.
 func (r *localRun) judge() (result, error) {
 	var delivered counts
-	err := filepath.WalkDir(r.path("objects", "soak"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return delivered.addLines(data)
-	})
-	if err != nil {
+	if err := delivered.addFiles(r.path("objects", "soak")); err != nil {
 		return nil, err
 	}
 	r.res.Records, r.res.Calls = localRecords, int(r.calls.Load())
