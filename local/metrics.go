@@ -10,6 +10,8 @@ import (
 	"github.com/hydrant-go/hydrant/local/convert"
 	httpendpoint "github.com/hydrant-go/hydrant/local/deliver/http"
 	"github.com/hydrant-go/hydrant/local/process"
+	"github.com/hydrant-go/hydrant/spool"
+	"github.com/hydrant-go/hydrant/wire"
 )
 
 // series are a stream's metrics, by name.
@@ -77,15 +79,29 @@ func (s *stream) countCall(op string, records [][]byte, took time.Duration) {
 
 // countPut takes the samples of what a put call got in: the Incoming metrics
 // count after throttling, one sample a call.
-func (s *stream) countPut(records, size, throttled int) {
-	if records > 0 {
+func (s *stream) countPut(resp *wire.PutResponse, accepted []spool.Record) {
+	size, throttled := 0, 0
+	for i := range accepted {
+		size += len(accepted[i].Data)
+	}
+	for i := range resp.Entries {
+		if resp.Entries[i].ErrorCode == wire.CodeServiceUnavailable {
+			throttled++
+		}
+	}
+	if len(accepted) > 0 {
 		s.count("IncomingPutRequests", 1)
-		s.count("IncomingRecords", float64(records))
+		s.count("IncomingRecords", float64(len(accepted)))
 		s.count("IncomingBytes", float64(size))
 	}
 	if throttled > 0 {
 		s.count("ThrottledRecords", float64(throttled))
 	}
+	s.totals.calls.Add(1)
+	s.totals.records.Add(int64(len(accepted)))
+	s.totals.bytes.Add(int64(size))
+	s.totals.throttled.Add(int64(throttled))
+	s.totals.refused.Add(int64(resp.FailedPutCount - throttled))
 }
 
 // count takes the samples of a delivery. Bytes are those of the records before

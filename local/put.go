@@ -116,21 +116,7 @@ func (s *stream) put(ctx context.Context, records [][]byte, refuse func(int) (co
 		accepted = nil
 	}
 	resp.FailedPutCount = len(records) - len(accepted)
-	var size, throttled int
-	for i := range accepted {
-		size += len(accepted[i].Data)
-	}
-	for i := range resp.Entries {
-		if resp.Entries[i].ErrorCode == wire.CodeServiceUnavailable {
-			throttled++
-		}
-	}
-	s.countPut(len(accepted), size, throttled)
-	s.totals.calls.Add(1)
-	s.totals.records.Add(int64(len(accepted)))
-	s.totals.bytes.Add(int64(size))
-	s.totals.throttled.Add(int64(throttled))
-	s.totals.refused.Add(int64(resp.FailedPutCount - throttled))
+	s.countPut(&resp, accepted)
 	if len(accepted) > 0 && s.backend.cfg.EachCall {
 		if err := s.flow.flush(ctx); err != nil {
 			s.log.Error("not delivered before the answer", slog.Any("error", err))
@@ -171,18 +157,18 @@ func (s *stream) store(ctx context.Context, accepted []spool.Record) error {
 	if len(accepted) == 0 {
 		return nil
 	}
-	if watch := s.backend.cfg.Accepted; watch != nil {
+	watch := s.backend.cfg.Accepted
+	if watch != nil {
 		s.order.Lock()
 		defer s.order.Unlock()
-		defer func() {
-			for i := range accepted {
-				watch(s.key.Caller, s.key.name, accepted[i].Data)
-			}
-		}()
 	}
 	if _, err := s.queue.Append(ctx, accepted...); err != nil {
-		accepted = nil
 		return err
+	}
+	for i := range accepted {
+		if watch != nil {
+			watch(s.key.Caller, s.key.name, accepted[i].Data)
+		}
 	}
 	s.flow.kick()
 	return nil
