@@ -201,7 +201,7 @@ func ParsePlan(text []byte) (*Plan, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return nil, fmt.Errorf("the fault plan: %w", err)
+		return nil, fmt.Errorf("the fault plan: %w\nhint: its members are seed, refuse, error, reset_before, reset_after, delay_share, delay and rules; a rule's are op, share, delay, refuse, status, code, message and reset", err)
 	}
 	p := &Plan{Seed: in.Seed, Refuse: in.Refuse, Error: in.Error, ResetBefore: in.ResetBefore, ResetAfter: in.ResetAfter, DelayShare: in.DelayShare, Delay: time.Duration(in.Delay)}
 	if p.Delay > 0 && p.DelayShare == 0 {

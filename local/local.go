@@ -252,7 +252,7 @@ func (b *Backend) restore() error {
 	for _, set := range list {
 		s, err := newStream(b, set)
 		if err != nil {
-			return fmt.Errorf("bring back delivery stream %s: %w", set.Name, err)
+			return fmt.Errorf("bring back delivery stream %s: %w\nhint: it needs what it was made with: Lambda, Tables, AllowHTTP (--lambda-endpoint, --table, --allow-http)", set.Name, err)
 		}
 		b.streams[set.key()] = s
 		known[set.ID] = true

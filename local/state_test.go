@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hydrant-go/hydrant/local/convert"
 	"github.com/hydrant-go/hydrant/server"
 	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
@@ -119,6 +120,29 @@ func TestDeletedLeavesNothing(t *testing.T) {
 		t.Errorf("a late put: %v", err)
 	}
 	wantError(t, "what it is told", s.whyGone(), 400, "ResourceNotFoundException", "Firehose s under account 123456789012 not found.")
+}
+
+// A stream that needs more than its Firehose has is not brought back without it, and
+// nothing of it is lost.
+func TestRestartWithoutATable(t *testing.T) {
+	b := pipeline(t, Config{State: t.TempDir(), Tables: map[string][]convert.Column{"db.t": {{Name: "id", Type: "bigint"}}}}, bucketOf(func(d *server.S3Destination) {
+		d.Conversion = &server.Conversion{
+			Enabled: true, SchemaConfiguration: &server.SchemaConfiguration{DatabaseName: "db", TableName: "t"},
+			InputFormatConfiguration:  &server.InputFormatConfiguration{Deserializer: &server.Deserializer{OpenXJsonSerDe: &server.OpenXJsonSerDe{}}},
+			OutputFormatConfiguration: &server.OutputFormatConfiguration{Serializer: &server.Serializer{ParquetSerDe: &server.ParquetSerDe{}}},
+		}
+	}))
+	put(t, b, `{"id":1}`)
+	with := crashed(t, b)
+	with.Dir = t.TempDir()
+	without := with
+	without.Tables = nil
+	if _, err := New(without); err == nil || !strings.Contains(err.Error(), "db.t") || !strings.Contains(err.Error(), "--table") {
+		t.Errorf("without the table: %v", err)
+	}
+	if got := byFolder(t, restarted(t, with)); len(got) != 1 {
+		t.Errorf("with it: %q", got)
+	}
 }
 
 // Two Firehoses never have one folder, and an end in order leaves what could not be

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,6 +25,7 @@ import (
 	"github.com/hydrant-go/hydrant/local/deliver/s3"
 	"github.com/hydrant-go/hydrant/local/process"
 	"github.com/hydrant-go/hydrant/server"
+	"github.com/hydrant-go/hydrant/spool"
 )
 
 // What the local Firehose's clients sign with, unless told otherwise.
@@ -30,6 +33,9 @@ const (
 	localAccessKey = "AKIDHYDRANTLOCAL"
 	localSecretKey = "hydrant-local-secret"
 )
+
+// defaultRegion is the local Firehose's, for who has set none.
+const defaultRegion = "us-east-1"
 
 type localOptions struct {
 	addr, dir       string
@@ -132,13 +138,22 @@ func (o *localOptions) check() (map[string]string, error) {
 		return nil, usageError("--tls-cert and --tls-key go together")
 	case o.ephemeral && o.state != "":
 		return nil, usageError("--ephemeral keeps nothing, so --state has no use")
+	case o.lambdaEndpoint != "" && !isURL(o.lambdaEndpoint):
+		return nil, usageError("--lambda-endpoint is %q, it must be a URL such as http://localhost:9001", o.lambdaEndpoint)
+	case o.s3Endpoint != "" && !isURL(o.s3Endpoint):
+		return nil, usageError("--s3-endpoint is %q, it must be a URL such as http://localhost:9000", o.s3Endpoint)
 	case o.regionQuota && o.quota != (local.Quota{}):
 		return nil, usageError("--quota-region is the whole quota; leave the other --quota flags out")
 	}
 	return map[string]string{key: secret}, nil
 }
 
-// config is the Firehose's.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// localConfig is the Firehose's.
 func (a *app) localConfig(ctx context.Context, o *localOptions) (cfg local.Config, err error) {
 	cfg = local.Config{
 		Dir: o.dir, Quota: o.quota, RegionQuota: o.regionQuota, StateDelay: o.stateDelay, Speed: o.speed, EachCall: o.flush == "each-call",
@@ -191,6 +206,7 @@ func (a *app) localAWS(ctx context.Context, o *localOptions) (aws.Config, error)
 	if err != nil {
 		return sdk, err
 	}
+	sdk.Region = cmp.Or(sdk.Region, defaultRegion)
 	if _, err := sdk.Credentials.Retrieve(ctx); err != nil {
 		key, secret, _ := strings.Cut(o.credentials, ":")
 		sdk.Credentials = credentials.NewStaticCredentialsProvider(key, secret, "")
@@ -236,10 +252,16 @@ func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 	}
 	defer listener.Close()
 	backend, err := local.New(cfg)
-	if err != nil {
+	switch {
+	case errors.Is(err, spool.ErrLocked):
+		return fmt.Errorf("%w\nhint: a folder belongs to one process at a time; end that one, name another by --dir or --state, or use --ephemeral", err)
+	case err != nil:
+		if _, ok := errors.AsType[*fs.PathError](err); ok {
+			err = fmt.Errorf("%w\nhint: --dir and --state name the folders", err)
+		}
 		return err
 	}
-	region := cmp.Or(a.region, "us-east-1")
+	region := cmp.Or(a.region, defaultRegion)
 	srv := &http.Server{
 		Handler: backend.Handler(server.Config{
 			Credentials: keys, NoAuth: o.noAuth, Account: o.account, Region: region, AllowHTTP: o.allowHTTP, Logger: a.log,
@@ -249,7 +271,7 @@ func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 	url, ca := "http://"+listener.Addr().String(), ""
 	if o.tls || o.tlsCert != "" {
 		if srv.TLSConfig, ca, err = o.serverTLS(cmp.Or(cfg.State, o.dir)); err != nil {
-			return errors.Join(err, shutDown(srv, backend))
+			return errors.Join(fmt.Errorf("serve https: %w\nhint: --tls-cert and --tls-key name PEM files; --tls alone makes a certificate", err), shutDown(srv, backend))
 		}
 		url = "https://" + listener.Addr().String()
 	}
