@@ -370,9 +370,9 @@ func TestCreateRefuses(t *testing.T) {
 		{server.S3Destination{CustomTimeZone: "Nowhere/Land"}, "Provided custom time zone is not supported"},
 		{server.S3Destination{CustomTimeZone: "Local"}, "Provided custom time zone is not supported"},
 		{server.S3Destination{Prefix: strings.Repeat("p", 256) + "/"}, "a part of 256 bytes"},
-		{server.S3Destination{Prefix: strings.Repeat("p/", 500)}, "Length of evaluated prefix cannot be greater than 512"},
+		{server.S3Destination{Prefix: strings.Repeat("p/", 500)}, "The supplied prefix(es) do not satisfy the following constraint: Length of evaluated prefix cannot be greater than 512"},
 		{server.S3Destination{Prefix: "a//b"}, `a folder named ""`},
-		{server.S3Destination{Prefix: "!{nope:x}"}, "Namespace to the left of colon (nope) is an invalid keyword!"},
+		{server.S3Destination{Prefix: "!{nope:x}"}, "The supplied prefix(es) do not satisfy the following constraint: Namespace to the left of colon (nope) is an invalid keyword!"},
 	} {
 		tt.d.BucketARN = "arn:aws:s3:::bucket"
 		if tt.d.CompressionFormat == "" {

@@ -330,7 +330,7 @@ func TestCreateRefusals(t *testing.T) {
 		{partitioned(`,"BufferingHints":{"SizeInMBs":64,"IntervalInSeconds":59}` + onP), argument + "BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled."},
 		{partitioned(large), argument + "Processing Configuration is not enabled when DataPartitioning is enabled"},
 		{partitioned(large + `,"ProcessingConfiguration":{"Processors":[` + lambda + `]}`), argument + "Processing Configuration is not enabled when DataPartitioning is enabled"},
-		{partitioned(onP), argument + "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"},
+		{partitioned(onP), argument + "The supplied prefix(es) do not satisfy the following constraint: ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"},
 
 		// HTTP endpoints. Their secrets are not told.
 		{`{"DeliveryStreamName":"x","HttpEndpointDestinationConfiguration":{}}`, "ValidationException: 2 validation errors detected: Value null at " + endpoint + "endpointConfiguration'" + must + "not be null; Value null at " + endpoint + "s3Configuration'" + must + "not be null"},

@@ -105,7 +105,7 @@ func (d *S3Destination) checkPartitioning() error {
 	case d.Processing == nil || !d.Processing.Enabled:
 		return invalid("Processing Configuration is not enabled when DataPartitioning is enabled")
 	case d.ErrorOutputPrefix == "":
-		return invalid("ErrorOutputPrefix cannot be null or empty when Prefix contains expressions")
+		return invalid("The supplied prefix(es) do not satisfy the following constraint: ErrorOutputPrefix cannot be null or empty when Prefix contains expressions")
 	}
 	return nil
 }

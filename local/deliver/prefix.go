@@ -51,10 +51,19 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
+// broken words a constraint that prefixes break. AWS was seen to put this in front
+// of all of them but those about dynamic partitioning (September 2026, by the
+// project cdk-preflight, which quotes AWS's answer beside each of its rules; up to
+// 2020 AWS wrote "Ths supplied").
+func broken(format string, args ...any) error {
+	return refusal("The supplied prefix(es) do not satisfy the following constraint: " + fmt.Sprintf(format, args...))
+}
+
 // ParsePrefix parses text, the value of the API's member Prefix or
 // ErrorOutputPrefix. An error's text is what AWS was seen to answer, with the
 // member's name where that has it; what it refuses depends on nothing but the
-// text: see [CheckPrefixes] for the rest.
+// text: see [CheckPrefixes] for the rest. Of an expression that has no form AWS
+// was seen to quote the prefix for one that is not closed (my!{prefix/).
 //
 // An expression ends at the first }, so a pattern cannot have one, even in
 // quotes; what AWS makes of that is UNVERIFIED.
@@ -71,7 +80,7 @@ func ParsePrefix(member, text string) (*Prefix, error) {
 		inner, after, closed := strings.Cut(after, "}")
 		namespace, value, hasColon := strings.Cut(inner, ":")
 		if !closed || !hasColon || namespace == "" || strings.Contains(inner, "!{") {
-			return nil, refusal("Invalid expression usage")
+			return nil, broken("Invalid expression usage: %s.Must be of the form !{<namespace>:<value>}", text)
 		}
 		e, err := parseExpression(member, namespace, value)
 		if err != nil {
@@ -103,11 +112,11 @@ func parseExpression(member, namespace, value string) (expression, error) {
 	case "partitionKeyFromLambda":
 		return expression{kind: keyFromLambda, text: value}, nil
 	}
-	return expression{}, refusal("Namespace to the left of colon (" + namespace + ") is an invalid keyword!")
+	return expression{}, broken("Namespace to the left of colon (%s) is an invalid keyword!", namespace)
 }
 
 func badValue(member string) error {
-	return refusal("Invalid conversion character used in the value of the expression in " + member)
+	return broken("Invalid conversion character used in the value of the expression in %s", member)
 }
 
 // String is the prefix as it was written.
@@ -219,7 +228,7 @@ func CheckPrefixes(prefix, errorPrefix *Prefix, partitioned bool) error {
 	keyed := prefix.has(keyFromQuery) || prefix.has(keyFromLambda)
 	switch {
 	case prefix.HasErrorType():
-		return refusal("Prefix must not contain any occurrence of !{firehose:error-output-type}")
+		return broken("Prefix must not contain any occurrence of !{firehose:error-output-type}")
 	case errorPrefix.has(keyFromQuery) || errorPrefix.has(keyFromLambda):
 		return refusal("Dynamic Partitioning Namespaces can't be part of an error prefix expression")
 	case keyed && !partitioned:
@@ -227,9 +236,9 @@ func CheckPrefixes(prefix, errorPrefix *Prefix, partitioned bool) error {
 	case partitioned && !keyed:
 		return refusal("S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled")
 	case prefix.HasExpressions() && errorPrefix.text == "":
-		return refusal("ErrorOutputPrefix cannot be null or empty when Prefix contains expressions")
+		return broken("ErrorOutputPrefix cannot be null or empty when Prefix contains expressions")
 	case errorPrefix.HasExpressions() && !errorPrefix.HasErrorType():
-		return refusal("ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}")
+		return broken("ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}")
 	}
 	if err := prefix.checkLength(); err != nil {
 		return err
@@ -260,5 +269,5 @@ func (p *Prefix) checkLength() error {
 	if p.member == "ErrorOutputPrefix" {
 		subject = p.member
 	}
-	return refusal(fmt.Sprintf("Length of evaluated %s cannot be greater than %d", subject, maxEvaluatedPrefix))
+	return broken("Length of evaluated %s cannot be greater than %d", subject, maxEvaluatedPrefix)
 }

@@ -137,23 +137,32 @@ func TestPrefixContents(t *testing.T) {
 	}
 }
 
+// constraint is what AWS puts in front of a broken one.
+const constraint = "The supplied prefix(es) do not satisfy the following constraint: "
+
 func TestParsePrefixRefuses(t *testing.T) {
-	const usage = "Invalid expression usage"
+	usage := func(text string) string {
+		return constraint + "Invalid expression usage: " + text + ".Must be of the form !{<namespace>:<value>}"
+	}
 	value := func(member string) string {
-		return "Invalid conversion character used in the value of the expression in " + member
+		return constraint + "Invalid conversion character used in the value of the expression in " + member
+	}
+	namespace := func(name string) string {
+		return constraint + "Namespace to the left of colon (" + name + ") is an invalid keyword!"
 	}
 	for _, tt := range []struct{ member, text, want string }{
-		{"Prefix", "a/!{", usage},
-		{"Prefix", "!{timestamp:yyyy", usage},
-		{"Prefix", "!{timestamp:yyyy}/!{", usage},
-		{"Prefix", "!{}", usage},
-		{"Prefix", "!{timestamp}", usage},
-		{"Prefix", "!{:yyyy}", usage},
-		{"Prefix", "!{timestamp:!{timestamp:yyyy}}", usage},
-		{"Prefix", "!{!{timestamp:yyyy}}", usage},
-		{"Prefix", "!{Timestamp:yyyy}", "Namespace to the left of colon (Timestamp) is an invalid keyword!"},
-		{"Prefix", "!{ timestamp:yyyy}", "Namespace to the left of colon ( timestamp) is an invalid keyword!"},
-		{"Prefix", "!{s3:x}", "Namespace to the left of colon (s3) is an invalid keyword!"},
+		{"Prefix", "my!{prefix/", constraint + "Invalid expression usage: my!{prefix/.Must be of the form !{<namespace>:<value>}"}, // as AWS was seen to
+		{"Prefix", "a/!{", usage("a/!{")},
+		{"Prefix", "!{timestamp:yyyy", usage("!{timestamp:yyyy")},
+		{"Prefix", "!{timestamp:yyyy}/!{", usage("!{timestamp:yyyy}/!{")},
+		{"Prefix", "!{}", usage("!{}")},
+		{"Prefix", "!{timestamp}", usage("!{timestamp}")},
+		{"Prefix", "!{:yyyy}", usage("!{:yyyy}")},
+		{"Prefix", "!{timestamp:!{timestamp:yyyy}}", usage("!{timestamp:!{timestamp:yyyy}}")},
+		{"Prefix", "!{!{timestamp:yyyy}}", usage("!{!{timestamp:yyyy}}")},
+		{"Prefix", "!{Timestamp:yyyy}", namespace("Timestamp")},
+		{"Prefix", "!{ timestamp:yyyy}", namespace(" timestamp")},
+		{"Prefix", "!{s3:x}", namespace("s3")},
 		{"Prefix", "!{firehose:random}", value("Prefix")},
 		{"ErrorOutputPrefix", "!{firehose:}", value("ErrorOutputPrefix")},
 		{"ErrorOutputPrefix", "!{timestamp:b}", value("ErrorOutputPrefix")},
@@ -191,15 +200,15 @@ func TestCheckPrefixes(t *testing.T) {
 		errorType = "!{firehose:error-output-type}/"
 		random    = "!{firehose:random-string}/"
 
-		noErrorPrefix = "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"
-		noErrorType   = "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}"
-		notHere       = "Prefix must not contain any occurrence of !{firehose:error-output-type}"
+		noErrorPrefix = constraint + "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"
+		noErrorType   = constraint + "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}"
+		notHere       = constraint + "Prefix must not contain any occurrence of !{firehose:error-output-type}"
 		keyInError    = "Dynamic Partitioning Namespaces can't be part of an error prefix expression"
 		notPartition  = "Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is enabled."
 		noKey         = "S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled"
-		long          = "Length of evaluated prefix cannot be greater than 512"
-		longError     = "Length of evaluated ErrorOutputPrefix cannot be greater than 512"
-		value         = "Invalid conversion character used in the value of the expression in Prefix"
+		long          = constraint + "Length of evaluated prefix cannot be greater than 512"
+		longError     = constraint + "Length of evaluated ErrorOutputPrefix cannot be greater than 512"
+		value         = constraint + "Invalid conversion character used in the value of the expression in Prefix"
 	)
 	x := func(n int) string { return strings.Repeat("é", n) }
 	for _, tt := range []struct {
@@ -278,7 +287,7 @@ func ExampleParsePrefix() {
 	// Output:
 	// customer=acme/year=2026/day=032/ <nil>
 	// logs/2026/02/01/09/ <nil>
-	// Invalid conversion character used in the value of the expression in Prefix
+	// The supplied prefix(es) do not satisfy the following constraint: Invalid conversion character used in the value of the expression in Prefix
 }
 
 func FuzzPrefix(f *testing.F) {

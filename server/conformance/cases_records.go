@@ -29,23 +29,27 @@ func putCases() []Case {
 }
 
 func prefixCases() []Case {
-	const seen = "DG23 prefixes, facts 4.3; words of AWS, package local/deliver"
+	const (
+		seen       = "DG23 prefixes, facts 4.3; words of AWS, package local/deliver"
+		constraint = "The supplied prefix(es) do not satisfy the following constraint: "
+	)
 	errors := `,"ErrorOutputPrefix":"e/!{firehose:error-output-type}/"`
 	bad := func(name, members, message string) Case {
 		return single(name, seen, create(members).refused(unprivileged, message))
 	}
 	return list(
 		"prefixes",
-		bad("expressions without an error prefix", `,"Prefix":"y=!{timestamp:yyyy}/"`, "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"),
-		bad("an error prefix without its type", `,"Prefix":"p/","ErrorOutputPrefix":"e/!{timestamp:yyyy}/"`, "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}"),
-		bad("a type of error in Prefix", `,"Prefix":"!{firehose:error-output-type}/"`+errors, "Prefix must not contain any occurrence of !{firehose:error-output-type}"),
+		bad("expressions without an error prefix", `,"Prefix":"y=!{timestamp:yyyy}/"`, constraint+"ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"),
+		bad("an error prefix without its type", `,"Prefix":"p/","ErrorOutputPrefix":"e/!{timestamp:yyyy}/"`, constraint+"ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}"),
+		bad("a type of error in Prefix", `,"Prefix":"!{firehose:error-output-type}/"`+errors, constraint+"Prefix must not contain any occurrence of !{firehose:error-output-type}"),
 		bad("keys without partitioning", `,"Prefix":"!{partitionKeyFromQuery:k}/"`+errors, "Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is enabled."),
 		bad("keys in the error prefix", `,"Prefix":"p/","ErrorOutputPrefix":"!{partitionKeyFromQuery:k}/!{firehose:error-output-type}/"`, "Dynamic Partitioning Namespaces can't be part of an error prefix expression"),
-		bad("an unknown namespace", `,"Prefix":"!{date:yyyy}/"`+errors, "Namespace to the left of colon (date) is an invalid keyword!"),
-		bad("an expression that is not closed", `,"Prefix":"!{timestamp:yyyy"`+errors, "Invalid expression usage"),
-		bad("a bad pattern of time", `,"Prefix":"!{timestamp:bbb}/"`+errors, "Invalid conversion character used in the value of the expression in Prefix"),
+		bad("an unknown namespace", `,"Prefix":"!{date:yyyy}/"`+errors, constraint+"Namespace to the left of colon (date) is an invalid keyword!"),
+		bad("an expression that is not closed", `,"Prefix":"!{timestamp:yyyy"`+errors, constraint+"Invalid expression usage: !{timestamp:yyyy.Must be of the form !{<namespace>:<value>}"),
+		bad("a bad pattern of time", `,"Prefix":"!{timestamp:bbb}/"`+errors, constraint+"Invalid conversion character used in the value of the expression in Prefix"),
 		single("a plain prefix of 512 characters", "STACKD, facts 4.3", create(`,"Prefix":"`+strings.Repeat("p/", 256)+`"`)),
-		single("a plain prefix of 513 characters", "STACKD, facts 4.3 (max 512)", create(`,"Prefix":"`+strings.Repeat("p/", 256)+`p"`).refused(unprivileged, "")),
+		single("a plain prefix of 513 characters", "STACKD, facts 4.3 (max 512); words of AWS, package local/deliver", create(`,"Prefix":"`+strings.Repeat("p/", 256)+`p"`).
+			refused(unprivileged, constraint+"Length of evaluated prefix cannot be greater than 512")),
 	)
 }
 
