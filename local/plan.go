@@ -184,10 +184,8 @@ func (p *plan) newBuckets(set *settings, d *server.S3Destination) (objects, erro
 		}
 	}
 	failures := *spec
-	failures.Prefix, failures.Errors, failures.Partitioned, failures.Compression, failures.Extension = errorPrefix, true, false, "UNCOMPRESSED", ""
-	if errorPrefix.String() == "" {
-		failures.Prefix = prefix
-	}
+	failures.Prefix, failures.Errors = deliver.ErrorPrefix(prefix, errorPrefix), true
+	failures.Partitioned, failures.Compression, failures.Extension = false, "UNCOMPRESSED", ""
 	for _, s := range []*deliver.Spec{spec, &failures} {
 		if err := checkNames(s); err != nil {
 			return nil, nil, err

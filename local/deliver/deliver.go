@@ -55,7 +55,7 @@ type Spec struct {
 	Version     string // of the configuration: "1" for a new stream
 	Prefix      *Prefix
 	Partitioned bool           // dynamically: nothing is added to the prefix
-	Errors      bool           // the prefix is that of errors
+	Errors      bool           // the prefix is an [ErrorPrefix]: nothing is added to it
 	Compression string         // one of the API's formats
 	Extension   string         // ends the key; "" is the compression's own
 	Zone        *time.Location // of the times in the key; nil is UTC

@@ -41,7 +41,7 @@ func TestKey(t *testing.T) {
 		{"y=!{timestamp:yyyy}/", Spec{Zone: berlin}, at, `y=2019/s-1-2019-10-01-11-20-18-` + uuid},
 		{"k=!{partitionKeyFromQuery:k}/", Spec{Partitioned: true}, at, `k=v/s-1-2019-10-01-09-20-18-` + uuid},
 		{"e/!{firehose:error-output-type}/", Spec{Errors: true}, at, `e/processing-failed/s-1-2019-10-01-09-20-18-` + uuid},
-		{"e/", Spec{Errors: true}, at, `e/processing-failed/2019/10/01/09/s-1-2019-10-01-09-20-18-` + uuid},
+		{"e/", Spec{Errors: true}, at, `e/s-1-2019-10-01-09-20-18-` + uuid},
 	} {
 		tt.spec.Prefix = prefix(t, tt.prefix)
 		tt.spec.Stream, tt.spec.Version = "s", "1"
@@ -53,6 +53,26 @@ func TestKey(t *testing.T) {
 	s := Spec{Prefix: prefix(t, "!{partitionKeyFromQuery:k}"), Partitioned: true}
 	if key, err := s.Key(Values{Time: at}); err == nil {
 		t.Errorf("without its partition key: %s", key)
+	}
+}
+
+// TestErrorPrefix: what no ErrorOutputPrefix stands for, and that one that is given
+// stands for itself.
+func TestErrorPrefix(t *testing.T) {
+	v := Values{Time: time.Date(2025, 3, 4, 11, 48, 32, 0, time.UTC), ErrorType: "processing-failed"}
+	for _, tt := range []struct{ prefix, errorPrefix, want string }{
+		{"retries/", "", "retries/processing-failed/2025/03/04/11/"}, // as AWS was seen to
+		{"", "", "processing-failed/2025/03/04/11/"},
+		{"p", "", "pprocessing-failed/2025/03/04/11/"},
+		{"p!", "", "p!processing-failed/2025/03/04/11/"},
+		{"p/", "plain/", "plain/"},
+		{"p/", "myFirehoseFailures/!{firehose:error-output-type}/", "myFirehoseFailures/processing-failed/"}, // the developer guide's
+		{"!{timestamp:yyyy}/", "e/!{firehose:error-output-type}/!{timestamp:MM}/", "e/processing-failed/03/"},
+	} {
+		p := ErrorPrefix(prefix(t, tt.prefix), mustParsePrefix(t, "ErrorOutputPrefix", tt.errorPrefix))
+		if got, err := (&Spec{Prefix: p, Errors: true}).prefix(v); err != nil || got != tt.want {
+			t.Errorf("prefixes %q and %q: errors go to %q, %v, want %q", tt.prefix, tt.errorPrefix, got, err, tt.want)
+		}
 	}
 }
 

@@ -24,17 +24,10 @@ func (s *Spec) Key(v Values) (string, error) {
 		cmp.Or(s.Extension, formats[s.Compression].extension), nil
 }
 
-// prefix is the evaluated prefix. To a prefix of errors that has no expression the
-// type and the time are added, as the developer guide's examples have it, but for
-// the slashes and the day of the year that they show; to one with expressions AWS
-// was seen to add nothing.
+// prefix is the evaluated prefix.
 func (s *Spec) prefix(v Values) (string, error) {
-	switch {
-	case s.Errors && s.Prefix.HasExpressions() && s.Prefix.HasErrorType(), s.Partitioned:
+	if s.Errors || s.Partitioned {
 		return s.Prefix.Eval(v)
-	case s.Errors:
-		prefix, err := s.Prefix.Eval(v)
-		return prefix + v.ErrorType + "/" + v.Time.In(cmp.Or(v.Zone, time.UTC)).Format("2006/01/02/15/"), err
 	}
 	return s.Prefix.EvalWithTime(v)
 }

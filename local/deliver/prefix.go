@@ -200,16 +200,39 @@ func (p *Prefix) Eval(v Values) (string, error) {
 }
 
 // EvalWithTime is Eval, followed by yyyy/MM/dd/HH/ if the prefix has no
-// timestamp expression, as without dynamic partitioning (developer guide,
-// prefixes). No slash is put between them: AWS was seen to turn the prefix
-// legacy into legacy2026/07/13/14/. Whether AWS appends the time also to a prefix
-// whose only expressions are random strings is UNVERIFIED: sources differ.
+// expression, as without dynamic partitioning. No slash is put between them: AWS
+// was seen to turn the prefix legacy into legacy2026/07/13/14/. Nor was it seen to
+// append the time to a prefix whose only expression is a random string (floci,
+// issue 1857), though the developer guide has it do so unless there is a timestamp
+// expression: UNVERIFIED, as sources differ.
 func (p *Prefix) EvalWithTime(v Values) (string, error) {
 	s, err := p.Eval(v)
-	if err != nil || p.HasTimestamp() {
+	if err != nil || p.HasExpressions() {
 		return s, err
 	}
 	return s + v.time().Format("2006/01/02/15/"), nil
+}
+
+// typeAndHour follows the Prefix where no ErrorOutputPrefix is given.
+var typeAndHour = func() []expression {
+	p, err := ParsePrefix("ErrorOutputPrefix", "!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH/}")
+	if err != nil {
+		panic("deliver: " + err.Error()) // it is constant
+	}
+	return p.parts
+}()
+
+// ErrorPrefix is the prefix of what has failed. An errorPrefix stands for itself: the
+// developer guide appends the time to a Prefix only, and its example of an error
+// prefix with nothing but the type stays as it is; that one without any expression
+// does too is UNVERIFIED. Where it is empty it is prefix with the type and the time:
+// AWS was seen to make retries/processing-failed/2025/03/04/11/ of the Prefix
+// retries/, where the guide has the day of the year.
+func ErrorPrefix(prefix, errorPrefix *Prefix) *Prefix {
+	if errorPrefix.text != "" {
+		return errorPrefix
+	}
+	return &Prefix{member: errorPrefix.member, text: prefix.text, parts: slices.Concat(prefix.parts, typeAndHour)}
 }
 
 // newRandomString has the length and kind of those in the developer guide.
