@@ -55,6 +55,9 @@ func (b *Backend) change(c server.Caller, name string, edit func(s *stream, set 
 		if p, err = newPlan(s, &set); err != nil {
 			return err
 		}
+		if err := p.admit(); err != nil {
+			return err
+		}
 	}
 	if err := b.save(s.key, &set); err != nil {
 		return err
@@ -90,7 +93,7 @@ func (b *Backend) CreateDeliveryStream(_ context.Context, c server.Caller, in *s
 	if err := b.checkCount(c); err != nil {
 		return nil, err
 	}
-	s, err := newStream(b, set)
+	s, err := newStream(b, set, false)
 	if err != nil {
 		return nil, err
 	}

@@ -250,7 +250,7 @@ func (b *Backend) restore() error {
 	}
 	known := map[string]bool{}
 	for _, set := range list {
-		s, err := newStream(b, set)
+		s, err := newStream(b, set, true)
 		if err != nil {
 			return fmt.Errorf("bring back delivery stream %s: %w\nhint: it needs what it was made with: Lambda, Tables, AllowHTTP (--lambda-endpoint, --table, --allow-http)", set.Name, err)
 		}

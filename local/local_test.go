@@ -368,6 +368,11 @@ func TestCreateRefuses(t *testing.T) {
 	}{
 		{server.S3Destination{CompressionFormat: "LZ4"}, `"LZ4" is not one of`},
 		{server.S3Destination{CustomTimeZone: "Nowhere/Land"}, "Provided custom time zone is not supported"},
+		{server.S3Destination{CustomTimeZone: "Asia/Kolkata"}, "Provided custom time zone is not supported. Custom time zones are limited to UTC and non-3-letter IANA time zones."},
+		{server.S3Destination{CustomTimeZone: "EST"}, "Provided custom time zone is not supported"},
+		{server.S3Destination{Prefix: "!{timestamp:ppppppppMMMM}/", ErrorOutputPrefix: "e/"}, "Invalid conversion character used in the value of the expression in Prefix"},
+		{server.S3Destination{Prefix: "!{timestamp:MMMM'" + strings.Repeat("x", 247) + "'}/", ErrorOutputPrefix: "e/"}, "a part of 256 bytes"}, // in September
+		{server.S3Destination{BackupMode: "Enabled", Backup: &server.S3Destination{BucketARN: "arn:aws:s3:::bucket", CompressionFormat: "GZIP", Prefix: "!{timestamp:pd}"}}, "ErrorOutputPrefix cannot be null"},
 		{server.S3Destination{CustomTimeZone: "Local"}, "Provided custom time zone is not supported"},
 		{server.S3Destination{Prefix: strings.Repeat("p", 256) + "/"}, "a part of 256 bytes"},
 		{server.S3Destination{Prefix: strings.Repeat("p/", 500)}, "The supplied prefix(es) do not satisfy the following constraint: Length of evaluated prefix cannot be greater than 512"},

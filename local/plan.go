@@ -38,7 +38,8 @@ type plan struct {
 // bucket is a place in S3.
 type bucket struct {
 	*server.S3Destination
-	spec *deliver.Spec
+	spec        *deliver.Spec
+	errorPrefix *deliver.Prefix // as given
 }
 
 // newPlan makes a plan, or tells why there can be none by a [*wire.Error]: better
@@ -57,14 +58,14 @@ func newPlan(s *stream, set *settings) (p *plan, err error) {
 	if p.chain, err = s.newChain(d, processing, p.http); err != nil {
 		return nil, err
 	}
-	if p.s3, p.errors, err = p.newBuckets(set, d); err != nil {
+	if p.s3, p.errors, err = newBuckets(set, d); err != nil {
 		return nil, err
 	}
 	switch {
 	case p.http != nil && p.http.BackupMode == "AllData":
 		p.backup = p.s3
 	case p.http == nil && d.BackupMode == "Enabled" && d.Backup != nil:
-		if p.backup, _, err = p.newBuckets(set, d.Backup); err != nil {
+		if p.backup, _, err = newBuckets(set, d.Backup); err != nil {
 			return nil, err
 		}
 	}
@@ -154,9 +155,8 @@ func recast(from, to any) error {
 	return json.Unmarshal(text, to)
 }
 
-// newBuckets tells how a destination's objects are made, and those of its errors,
-// or why they could not be.
-func (p *plan) newBuckets(set *settings, d *server.S3Destination) (objects, errors *bucket, err error) {
+// newBuckets tells how a destination's objects are made, and those of its errors.
+func newBuckets(set *settings, d *server.S3Destination) (objects, errors *bucket, err error) {
 	prefix, err := deliver.ParsePrefix("Prefix", d.Prefix)
 	if err != nil {
 		return nil, nil, invalid("%v", err)
@@ -164,12 +164,6 @@ func (p *plan) newBuckets(set *settings, d *server.S3Destination) (objects, erro
 	errorPrefix, err := deliver.ParsePrefix("ErrorOutputPrefix", d.ErrorOutputPrefix)
 	if err != nil {
 		return nil, nil, invalid("%v", err)
-	}
-	if err := deliver.CheckPrefixes(prefix, errorPrefix, partitioned(d)); err != nil {
-		return nil, nil, invalid("%v", err)
-	}
-	if err := p.checkKeys(prefix); err != nil {
-		return nil, nil, err
 	}
 	spec := &deliver.Spec{
 		Bucket: d.Bucket(), Stream: set.Name, Version: strconv.Itoa(set.Version),
@@ -186,22 +180,35 @@ func (p *plan) newBuckets(set *settings, d *server.S3Destination) (objects, erro
 	failures := *spec
 	failures.Prefix, failures.Errors = deliver.ErrorPrefix(prefix, errorPrefix), true
 	failures.Partitioned, failures.Compression, failures.Extension = false, "UNCOMPRESSED", ""
-	for _, s := range []*deliver.Spec{spec, &failures} {
-		if err := checkNames(s); err != nil {
-			return nil, nil, err
-		}
-	}
-	return &bucket{d, spec}, &bucket{d, &failures}, nil
+	return &bucket{d, spec, errorPrefix}, &bucket{d, &failures, errorPrefix}, nil
 }
 
-// zone finds a custom time zone, of which AWS takes UTC and names of IANA that are
-// no abbreviations.
-func zone(name string) (*time.Location, error) {
-	z, err := time.LoadLocation(name)
-	if err != nil || name != "UTC" && !strings.Contains(name, "/") {
-		return nil, invalid("Provided custom time zone is not supported. Custom time zones are limited to UTC and non-3-letter IANA time zones.")
+// admit refuses what AWS refuses in the prefixes and the zone of a plan, and what could not be
+// delivered at some moment of a year: better than a delivery that fails for ever. A
+// stream that is brought back is not asked again: it was admitted, if by a hydrant
+// that knew less, and its records must get out.
+func (p *plan) admit() error {
+	main := []*bucket{p.s3}
+	if p.backup != nil {
+		main = append(main, p.backup)
 	}
-	return z, nil
+	for _, b := range main {
+		if name := b.CustomTimeZone; name != "" && !hasZone(name) {
+			return errZone
+		}
+		if err := deliver.CheckPrefixes(b.spec.Prefix, b.errorPrefix, b.spec.Partitioned, b.spec.Zone); err != nil {
+			return invalid("%v", err)
+		}
+	}
+	if err := p.checkKeys(p.s3.spec.Prefix); err != nil {
+		return err
+	}
+	for _, b := range append(main, p.errors) {
+		if err := checkNames(b.spec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkKeys looks whether a prefix has the partition keys that it needs, and needs
@@ -230,9 +237,14 @@ func checkNames(s *deliver.Spec) error {
 	if s.Bucket == "." || s.Bucket == ".." {
 		return invalid("The bucket %q can't be a folder's name, which it is here.", s.Bucket)
 	}
-	v := anyKeys(s.Prefix).values(time.Now())
-	v.ErrorType = process.ProcessingFailed
-	return checkKey(s, v)
+	v := anyKeys(s.Prefix).values(time.Time{})
+	v.ErrorType = process.MetadataExtractionFailed // the longest
+	for v.Time = range deliver.Moments(time.Now(), s.Zone) {
+		if err := checkKey(s, v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkKey refuses values that make a key which can't be delivered to.

@@ -28,11 +28,15 @@ type stream struct {
 	end   *time.Timer // of a stream that is DELETING
 }
 
-// newStream returns a stream that takes records and delivers nothing before start.
-// An error is one of the settings, and a [*wire.Error].
-func newStream(b *Backend, set *settings) (*stream, error) {
+// newStream returns a stream that takes records and delivers nothing before start. One
+// that is brought back was admitted before. An error is one of the settings, and a
+// [*wire.Error].
+func newStream(b *Backend, set *settings, admitted bool) (*stream, error) {
 	s := &stream{backend: b, key: set.key(), set: set, log: b.log.With(slog.String("stream", set.Name))}
 	p, err := newPlan(s, set)
+	if err == nil && !admitted {
+		err = p.admit()
+	}
 	if err != nil {
 		return nil, err
 	}

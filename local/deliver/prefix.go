@@ -127,9 +127,6 @@ func (p *Prefix) HasExpressions() bool {
 	return slices.ContainsFunc(p.parts, func(e expression) bool { return e.kind != plain })
 }
 
-// HasTimestamp tells whether the prefix has a !{timestamp:…}.
-func (p *Prefix) HasTimestamp() bool { return p.has(timestamp) }
-
 // HasErrorType tells whether the prefix has a !{firehose:error-output-type}.
 func (p *Prefix) HasErrorType() bool { return p.has(errorOutputType) }
 
@@ -239,9 +236,10 @@ func ErrorPrefix(prefix, errorPrefix *Prefix) *Prefix {
 func newRandomString() string { return strings.ToLower(rand.Text()[:11]) }
 
 // CheckPrefixes tells whether a destination can have these prefixes, of which
-// either may be nil, with dynamic partitioning or without. An error's text is
-// what AWS was seen to answer; which of several AWS names first is UNVERIFIED.
-func CheckPrefixes(prefix, errorPrefix *Prefix, partitioned bool) error {
+// either may be nil, with dynamic partitioning or without. Times in them are of a
+// zone, nil is UTC. An error's text is what AWS was seen to answer; which of several
+// AWS names first is UNVERIFIED.
+func CheckPrefixes(prefix, errorPrefix *Prefix, partitioned bool, zone *time.Location) error {
 	if prefix == nil {
 		prefix = &Prefix{}
 	}
@@ -263,17 +261,19 @@ func CheckPrefixes(prefix, errorPrefix *Prefix, partitioned bool) error {
 	case errorPrefix.HasExpressions() && !errorPrefix.HasErrorType():
 		return broken("ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}")
 	}
-	if err := prefix.checkLength(); err != nil {
+	if err := prefix.checkTexts(zone); err != nil {
 		return err
 	}
-	return errorPrefix.checkLength()
+	return errorPrefix.checkTexts(zone)
 }
 
-// checkLength evaluates the prefix with the present time and empty partition
-// keys, and without the time that EvalWithTime appends: AWS was seen to accept a
-// plain prefix of 512 characters. It refuses what has no text at present.
-func (p *Prefix) checkLength() error {
-	v := Values{Time: time.Now(), FromQuery: map[string]string{}, FromLambda: map[string]string{}}
+// checkTexts evaluates the prefix for moments of a year, with empty partition keys,
+// and without the time that EvalWithTime appends: AWS was seen to accept a plain
+// prefix of 512 characters. It refuses what has no text at one of them, such as a
+// month that is wider than its padding: deliveries would fail for all of it. What AWS
+// says of such a prefix, and of which moment, is UNVERIFIED.
+func (p *Prefix) checkTexts(zone *time.Location) error {
+	v := Values{Zone: zone, FromQuery: map[string]string{}, FromLambda: map[string]string{}}
 	fromQuery, fromLambda := p.Keys()
 	for _, name := range fromQuery {
 		v.FromQuery[name] = ""
@@ -281,16 +281,18 @@ func (p *Prefix) checkLength() error {
 	for _, name := range fromLambda {
 		v.FromLambda[name] = ""
 	}
-	s, err := p.Eval(v)
-	if err != nil {
-		return badValue(p.member)
+	for v.Time = range Moments(time.Now(), zone) {
+		s, err := p.Eval(v)
+		if err != nil {
+			return badValue(p.member)
+		}
+		if utf8.RuneCountInString(s) > maxEvaluatedPrefix {
+			subject := "prefix"
+			if p.member == "ErrorOutputPrefix" {
+				subject = p.member
+			}
+			return broken("Length of evaluated %s cannot be greater than %d", subject, maxEvaluatedPrefix)
+		}
 	}
-	if utf8.RuneCountInString(s) <= maxEvaluatedPrefix {
-		return nil
-	}
-	subject := "prefix"
-	if p.member == "ErrorOutputPrefix" {
-		subject = p.member
-	}
-	return broken("Length of evaluated %s cannot be greater than %d", subject, maxEvaluatedPrefix)
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,19 +120,19 @@ func TestPrefixContents(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, tt := range []struct {
-		text                              string
-		expressions, timestamp, errorType bool
+		text                   string
+		expressions, errorType bool
 	}{
-		{"", false, false, false},
-		{"a/!", false, false, false},
-		{"!{timestamp:yyyy}", true, true, false},
-		{"!{firehose:random-string}", true, false, false},
-		{"a/!{firehose:error-output-type}", true, false, true},
-		{"!{partitionKeyFromQuery:a}", true, false, false},
+		{"", false, false},
+		{"a/!", false, false},
+		{"!{timestamp:yyyy}", true, false},
+		{"!{firehose:random-string}", true, false},
+		{"a/!{firehose:error-output-type}", true, true},
+		{"!{partitionKeyFromQuery:a}", true, false},
 	} {
 		p := mustParsePrefix(t, "Prefix", tt.text)
-		got := []bool{p.HasExpressions(), p.HasTimestamp(), p.HasErrorType()}
-		if diff := cmp.Diff([]bool{tt.expressions, tt.timestamp, tt.errorType}, got); diff != "" {
+		got := []bool{p.HasExpressions(), p.HasErrorType()}
+		if diff := cmp.Diff([]bool{tt.expressions, tt.errorType}, got); diff != "" {
 			t.Errorf("%q: %s", tt.text, diff)
 		}
 	}
@@ -250,7 +251,7 @@ func TestCheckPrefixes(t *testing.T) {
 	} {
 		got := ""
 		err := CheckPrefixes(mustParsePrefix(t, "Prefix", tt.prefix),
-			mustParsePrefix(t, "ErrorOutputPrefix", tt.errorPrefix), tt.partitioned)
+			mustParsePrefix(t, "ErrorOutputPrefix", tt.errorPrefix), tt.partitioned, nil)
 		if err != nil {
 			got = err.Error()
 		}
@@ -258,11 +259,58 @@ func TestCheckPrefixes(t *testing.T) {
 			t.Errorf("prefixes %.60q and %.60q, partitioned %t: %q, want %q", tt.prefix, tt.errorPrefix, tt.partitioned, got, tt.want)
 		}
 	}
-	if err := CheckPrefixes(nil, nil, false); err != nil {
+	if err := CheckPrefixes(nil, nil, false, nil); err != nil {
 		t.Error(err)
 	}
-	if err := CheckPrefixes(mustParsePrefix(t, "Prefix", time), nil, false); err == nil || err.Error() != noErrorPrefix {
+	if err := CheckPrefixes(mustParsePrefix(t, "Prefix", time), nil, false, nil); err == nil || err.Error() != noErrorPrefix {
 		t.Errorf("an expression and no ErrorOutputPrefix: %v", err)
+	}
+}
+
+// TestCheckPrefixesForAYear: whatever month it is, a pattern is refused that has no
+// text in another one, and in the zone that it is for.
+func TestCheckPrefixesForAYear(t *testing.T) {
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for month := range 12 {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(time.Date(2026, time.Month(month+1), 3, 1, 2, 3, 0, time.UTC)))
+			for _, tt := range []struct {
+				pattern string
+				zone    *time.Location
+				ok      bool
+			}{
+				{"pppppppppMMMM", nil, true},     // September has 9
+				{"ppppppppMMMM", nil, false},     // and not 8
+				{"pppppppppEEEE", nil, true},     // Wednesday
+				{"ppppppppEEEE", nil, false},     //
+				{"ppd", nil, true},               //
+				{"pd", nil, false},               // from the tenth
+				{"pppD", nil, true},              //
+				{"ppD", nil, false},              // from April
+				{"pH", nil, false},               // from ten
+				{"pph", nil, true},               //
+				{"ph", nil, false},               // from ten to twelve
+				{"pK", nil, false},               //
+				{"pm", nil, false},               //
+				{"ppw", nil, true},               //
+				{"pw", nil, false},               //
+				{"pppppppA", nil, false},         // milliseconds of the day, from 10,000,000
+				{"ppppppppppppppppB", nil, true}, // in the afternoon
+				{"pppppppppppppppB", nil, false}, //
+				{"pXXX", nil, true},              // Z
+				{"pXXX", london, false},          // +01:00 in summer
+				{"ppppppXXX", london, true},      //
+				{"yyyyyyyyyyy", nil, false},      // in no year
+			} {
+				err := CheckPrefixes(mustParsePrefix(t, "Prefix", "!{timestamp:"+tt.pattern+"}"), mustParsePrefix(t, "ErrorOutputPrefix", "e"), false, tt.zone)
+				if (err == nil) != tt.ok {
+					t.Errorf("in month %d, pattern %s: %v, want ok: %t", month+1, tt.pattern, err, tt.ok)
+				}
+			}
+		})
 	}
 }
 
@@ -294,10 +342,18 @@ func FuzzPrefix(f *testing.F) {
 	for _, s := range []string{
 		"", "plain/", "!{timestamp:yyyy/MM/dd}", "!{timestamp:'a'''[ppd]}", "!{firehose:random-string}",
 		"!{partitionKeyFromQuery:a}", "!{", "!{a:b}", "!{timestamp:ppHHmm}", "!{timestamp:zzzz VV vvvv O X x Z}", "!{timestamp:\xff}",
+		"!{timestamp:ppppppppMMMM}", "!{timestamp:pppppppppppppppB}", "!{timestamp:ppD}", "!{timestamp:ppppppppAppppppppppppppN}", "!{timestamp:ppppzpppO}",
 	} {
-		f.Add(s, int64(1_800_000_000))
+		f.Add(s, uint32(100_000_000), "Europe/London")
 	}
-	f.Fuzz(func(t *testing.T, text string, unix int64) {
+	f.Fuzz(func(t *testing.T, text string, later uint32, name string) {
+		if len(text) > 1024 {
+			return // the API has refused it
+		}
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			zone = time.UTC
+		}
 		p, err := ParsePrefix("Prefix", text)
 		if (err != nil || p.HasExpressions()) != strings.Contains(text, "!{") {
 			t.Fatalf("%q: %v: expressions are not where !{ is", text, err)
@@ -306,20 +362,23 @@ func FuzzPrefix(f *testing.F) {
 			return
 		}
 		fromQuery, fromLambda := p.Keys()
-		v := Values{Time: time.Unix(unix, 0), FromQuery: map[string]string{}, FromLambda: map[string]string{}}
+		// What zones will do in the next years is the same each year.
+		v := Values{Time: time.Now().Add(time.Duration(later%(5*365*24*60*60)) * time.Second), Zone: zone, FromQuery: map[string]string{}, FromLambda: map[string]string{}}
 		for _, k := range fromQuery {
 			v.FromQuery[k] = "q"
 		}
 		for _, k := range fromLambda {
 			v.FromLambda[k] = "l"
 		}
-		s, err := p.Eval(v)
-		if !p.HasExpressions() && (s != text || err != nil) {
+		if s, err := p.Eval(v); !p.HasExpressions() && (s != text || err != nil) {
 			t.Fatalf("%q evaluates to %q, %v", text, s, err)
 		}
-		if err != nil && !p.HasTimestamp() {
-			t.Fatalf("%q with all its keys: %v", text, err)
+		errorPrefix := &Prefix{text: "e/"}
+		if CheckPrefixes(p, errorPrefix, len(fromQuery)+len(fromLambda) > 0, zone) != nil {
+			return
 		}
-		_ = CheckPrefixes(p, nil, false)
+		if key, err := (&Spec{Prefix: p, Zone: zone}).Key(v); err != nil {
+			t.Fatalf("%q was admitted, and has no key at %v: %q, %v", text, v.Time, key, err)
+		}
 	})
 }
