@@ -37,7 +37,10 @@ func createCases() []Case {
 		return single(name, source, create(members).refused(validation, mismatch[:len(mismatch)-len("Value .* failed to satisfy constraint: Member must ")]+
 			"Value .*at 'extendedS3DestinationConfiguration."+path+"' failed to satisfy constraint: Member must "+constraint))
 	}
-	const model = "BOTO, facts 1.8; form BLOG-KR, facts 1.7"
+	const (
+		model       = "BOTO, facts 1.8; form BLOG-KR, facts 1.7"
+		zoneRefused = "Provided custom time zone is not supported. Custom time zones are limited to UTC and non-3-letter IANA time zones."
+	)
 	return list(
 		"create",
 		single("no destination", "FLOCI, STACKD, moto, facts 1.7", Step{Op: "CreateDeliveryStream", In: `{"DeliveryStreamName":"{s}"}`}.
@@ -53,6 +56,9 @@ func createCases() []Case {
 		single("one hint without the other", "BOTO, facts 1.8 (both or neither)", create(`,"BufferingHints":{"SizeInMBs":5}`).refused(unprivileged, "")),
 		bad("file extension without a dot", "FLOCI (path), facts 1.7; BOTO, facts 1.8", `,"FileExtension":"log"`, `fileExtension`, `satisfy regular expression pattern: `),
 		bad("time zone with a digit", model, `,"CustomTimeZone":"UTC+1"`, `customTimeZone`, `satisfy regular expression pattern: `),
+		single("a time zone of the list", "PREFLIGHT, DG-new", create(`,"CustomTimeZone":"Asia/Calcutta"`)),
+		single("a time zone by its new name", "PREFLIGHT", create(`,"CustomTimeZone":"Asia/Kolkata"`).refused(unprivileged, zoneRefused)),
+		single("a time zone of three letters", "PREFLIGHT", create(`,"CustomTimeZone":"EST"`).refused(unprivileged, zoneRefused)),
 		bad("prefix of 1,025 characters", model, `,"Prefix":"`+strings.Repeat("p", 1025)+`"`, `prefix`, "have length less than or equal to 1024$"),
 		bad("role that is no ARN", model, `,"RoleARN":"r"`, `roleARN`, `satisfy regular expression pattern: `),
 		bad("bucket that is no ARN", model, `,"BucketARN":"b"`, `bucketARN`, `satisfy regular expression pattern: `),

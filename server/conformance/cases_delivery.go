@@ -28,6 +28,7 @@ func deliveryCases() []Case {
 		key("no slash after a prefix", "FLOCI, facts 4.3", `,"Prefix":"legacy"`, `^legacy`+folder+name+`$`),
 		key("a prefix with its own time", "DG23, facts 4.3", `,"Prefix":"y=!{timestamp:yyyy}/'x'!{timestamp:MM}/"`+errors, `^y=\d{4}/'x'\d{2}/`+name+`$`),
 		key("a random string of 11 characters", "DG23, facts 4.3", `,"Prefix":"!{firehose:random-string}/!{timestamp:yyyy}/"`+errors, `^[0-9a-z-]{11}/\d{4}/`+name+`$`),
+		key("no time after a random string", "FLOCI; DG23 has one, facts 4.3", `,"Prefix":"r=!{firehose:random-string}/"`+errors, `^r=[0-9a-z-]{11}/`+name+`$`),
 		key("literals in a time", "DG23, facts 4.3", `,"Prefix":"!{timestamp:'year='yyyy'/'}"`+errors, `^year=\d{4}/`+name+`$`),
 		key("a file extension", "facts 4.1", `,"FileExtension":".log"`, `^`+folder+name+`\.log$`),
 		Case{Name: "a file extension does not compress less", Source: "facts 4.1", Steps: []Step{

@@ -30,7 +30,7 @@ func putCases() []Case {
 
 func prefixCases() []Case {
 	const (
-		seen       = "DG23 prefixes, facts 4.3; words of AWS, package local/deliver"
+		seen       = "DG23 prefixes, facts 4.3; PREFLIGHT"
 		constraint = "The supplied prefix(es) do not satisfy the following constraint: "
 	)
 	errors := `,"ErrorOutputPrefix":"e/!{firehose:error-output-type}/"`
@@ -47,8 +47,9 @@ func prefixCases() []Case {
 		bad("an unknown namespace", `,"Prefix":"!{date:yyyy}/"`+errors, constraint+"Namespace to the left of colon (date) is an invalid keyword!"),
 		bad("an expression that is not closed", `,"Prefix":"!{timestamp:yyyy"`+errors, constraint+"Invalid expression usage: !{timestamp:yyyy.Must be of the form !{<namespace>:<value>}"),
 		bad("a bad pattern of time", `,"Prefix":"!{timestamp:bbb}/"`+errors, constraint+"Invalid conversion character used in the value of the expression in Prefix"),
+		bad("a plain error prefix of 513 characters", `,"ErrorOutputPrefix":"`+strings.Repeat("p/", 256)+`p"`, constraint+"Length of evaluated ErrorOutputPrefix cannot be greater than 512"),
 		single("a plain prefix of 512 characters", "STACKD, facts 4.3", create(`,"Prefix":"`+strings.Repeat("p/", 256)+`"`)),
-		single("a plain prefix of 513 characters", "STACKD, facts 4.3 (max 512); words of AWS, package local/deliver", create(`,"Prefix":"`+strings.Repeat("p/", 256)+`p"`).
+		single("a plain prefix of 513 characters", "STACKD, facts 4.3 (max 512); PREFLIGHT", create(`,"Prefix":"`+strings.Repeat("p/", 256)+`p"`).
 			refused(unprivileged, constraint+"Length of evaluated prefix cannot be greater than 512")),
 	)
 }
@@ -116,6 +117,13 @@ func processingCases() []Case {
 		Case{Name: "a delimiter's parameters are forgotten", Source: "STACKD, facts 4.1", Steps: []Step{
 			create(processing(`{"Type":"AppendDelimiterToRecord","Parameters":[{"ParameterName":"Delimiter","ParameterValue":"x"}]}`)),
 			describedS3("1", `"ProcessingConfiguration":{"Enabled":true,"Processors":[{"Type":"AppendDelimiterToRecord","Parameters":[]}]}`),
+		}},
+		Case{Name: "errors without a prefix of their own", Source: "DG23, seen for Splunk, facts 4.3", Steps: []Step{
+			create(`,"Prefix":"retries/","ProcessingConfiguration":{"Enabled":true,"Processors":[` + function + `]}`), put("a"),
+			delivered(Object{Key: `^retries/processing-failed/` + folder + `{s}-1-`, Body: `~"rawData":"YQ=="`}),
+		}},
+		Case{Name: "an error prefix without expressions", Source: "DG23 (a Prefix only has the time), STACKD, facts 4.3", Steps: []Step{
+			create(strings.Replace(processing(function), "e/!{firehose:error-output-type}/", "plain/", 1)), put("a"), delivered(Object{Key: `^plain/{s}-1-`, Body: `~"rawData":"YQ=="`}),
 		}},
 		Case{Name: "a record that the function fails", Source: "STACKD, facts 4.4, 4.6", Steps: []Step{
 			create(processing(function)), put("a"), delivered(Object{

@@ -26,7 +26,7 @@ has the code of an error and not its words, the words are not compared. Nothing 
 sources' notes, not the captures, were read. Where a source reads "words of AWS, package …", the comments of that package are
 the record of what AWS was seen to answer. The local Firehose was written from the same sources; moto was not. So this
 compares both with the sources and is no measure of either against AWS. The tags of the sources stand for: GO, BOTO,
-SMITHY the SDKs' models; DG23, DG-new the developer guide; STACKD, FLOCI, LSSNAP, BLOG-KR what others saw of AWS; CDK the
+SMITHY the SDKs' models; DG23, DG-new the developer guide; STACKD, FLOCI, LSSNAP, BLOG-KR, PREFLIGHT what others saw of AWS; CDK the
 CDK's source; PROBE the SDK watched at work.
 
 moto does not claim all of this. Its source says that it ignores the size and number of records, that destinations'
