@@ -33,6 +33,12 @@ type Config struct {
 	// Lambda says where functions are. Default: nowhere, and a Lambda processor
 	// is refused.
 	Lambda LambdaConfig
+	// Invoked, if not nil, is told of each invocation that has ended, whether tried
+	// again or not: how long it took, and whether the function has answered. Queried is
+	// told how long a query took for the records of a Run. Both are called from the
+	// goroutine of Run.
+	Invoked func(took time.Duration, answered bool)
+	Queried func(took time.Duration)
 	// Logger gets what the error output won't tell: why an invocation failed
 	// that is tried again. Default slog.Default().
 	Logger *slog.Logger
@@ -344,7 +350,7 @@ func (b *builder) chain() *Chain {
 		c.stages = append(c.stages, c.lambda.run)
 	}
 	if c.query != nil {
-		c.stages = append(c.stages, each(c.query.run))
+		c.stages = append(c.stages, timed(each(c.query.run), b.cfg.Queried))
 	}
 	return c
 }

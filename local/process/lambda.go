@@ -108,9 +108,13 @@ func (l *lambda) event(rows [][]byte) []byte {
 // the function failed or could not be invoked, and not when it answered badly.
 func (l *lambda) transform(ctx context.Context, batch []Record, rows [][]byte) (out []Record, failed []Failed, err error) {
 	for attempt := 1; ; attempt++ {
+		start := time.Now()
 		answer, why, err := l.invoke(ctx, l.event(rows))
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)
+		}
+		if l.cfg.Invoked != nil {
+			l.cfg.Invoked(time.Since(start), err == nil)
 		}
 		if err == nil {
 			out, failed = l.settle(batch, answer, attempt)

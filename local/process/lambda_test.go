@@ -172,6 +172,37 @@ func TestLongestAnswer(t *testing.T) {
 	}
 }
 
+// TestInvoked: each invocation is told, those that failed too.
+func TestInvoked(t *testing.T) {
+	n := 0
+	f := newFunction(t, func(e event) reply {
+		if n++; n == 1 {
+			return crashed
+		}
+		return echo(e)
+	})
+	var told []bool
+	queried := 0
+	cfg := f.config(f.processor(), processor("MetadataExtraction", "MetadataExtractionQuery", "{k: .k}", "JsonParsingEngine", "JQ-1.6"))
+	cfg.Invoked = func(took time.Duration, answered bool) {
+		if took <= 0 {
+			t.Errorf("it took %v", took)
+		}
+		told = append(told, answered)
+	}
+	cfg.Queried = func(time.Duration) { queried++ }
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, failed := run(t, c, records(`{"k":1}`, `{"k":2}`)...); len(out) != 2 {
+		t.Errorf("%d records, failed: %+v", len(out), failed)
+	}
+	if !gocmp.Equal(told, []bool{false, true}) || queried != 1 {
+		t.Errorf("invocations %v, %d runs of the query", told, queried)
+	}
+}
+
 func TestRetries(t *testing.T) {
 	for _, test := range []struct {
 		retries string

@@ -82,6 +82,21 @@ func each(do func(context.Context, Record) ([]Record, *Failed)) stage {
 	}
 }
 
+// timed is a stage that tells how long it took.
+func timed(run stage, tell func(time.Duration)) stage {
+	if tell == nil {
+		return run
+	}
+	return func(ctx context.Context, in []Record) ([]Record, []Failed, error) {
+		start := time.Now()
+		out, failed, err := run(ctx, in)
+		if err == nil && len(in) > 0 {
+			tell(time.Since(start))
+		}
+		return out, failed, err
+	}
+}
+
 // Run processes records, whose bytes it may share in what it returns. Each one ends in out, in failed, or, when a Lambda
 // function says Dropped, in neither; one that is split may end in both. The
 // order of in is kept in out. It takes as long as the function and its retries

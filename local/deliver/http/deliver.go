@@ -87,12 +87,15 @@ func (e *Endpoint) send(ctx context.Context, r *request, p *patience) *Failure {
 			return f
 		}
 		o := e.attempt(ctx, r)
+		if o.code != "" && ctx.Err() != nil {
+			continue // its end, not the endpoint's fault
+		}
+		if e.cfg.Attempted != nil {
+			e.cfg.Attempted(r.records, o.code)
+		}
 		if o.code == "" {
 			*p = patience{}
 			return nil
-		}
-		if ctx.Err() != nil {
-			continue
 		}
 		f.Attempts++
 		f.Code, f.Message, f.Permanent, f.Ended = o.code, o.message, o.permanent, time.Now()

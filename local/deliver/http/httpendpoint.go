@@ -73,6 +73,11 @@ type Config struct {
 	// is copied. Default: the system's.
 	TLS *tls.Config
 
+	// Attempted, if not nil, is told of each attempt that has ended, whether tried
+	// again or not: the records of its request, and the code of its failure, "" for an
+	// acknowledgement. It is called from the goroutine of Deliver and keeps nothing of
+	// records.
+	Attempted func(records [][]byte, code string)
 	// Logger gets every failed attempt. Default slog.Default().
 	Logger *slog.Logger
 }

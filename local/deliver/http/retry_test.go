@@ -39,6 +39,38 @@ func waits(requests []received) (list []time.Duration) {
 	return list
 }
 
+// TestAttempted: each attempt is told when it is over, not when there is no more hope.
+func TestAttempted(t *testing.T) {
+	var told []string
+	rc := &receiver{answer: func(n int, w http.ResponseWriter, r *http.Request, id string) {
+		if len(told) != n-1 {
+			t.Errorf("at request %d %q was told", n, told)
+		}
+		if n < 3 {
+			respond(w, 500, "")
+			return
+		}
+		acknowledge(n, w, r, id)
+	}}
+	cfg := Config{RetryFor: time.Hour, Attempted: func(records [][]byte, code string) {
+		told = append(told, fmt.Sprintf("%d %s", len(records), code))
+	}}
+	bubble(t, cfg, rc, func(t *testing.T, e *Endpoint) {
+		if f := e.Deliver(t.Context(), two); f != nil {
+			t.Errorf("Deliver = %+v", f)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		rc.answer = func(int, http.ResponseWriter, *http.Request, string) { cancel() }
+		if f := e.Deliver(ctx, two); len(f) != 1 || !f[0].Cancelled {
+			t.Errorf("Deliver = %+v", f)
+		}
+	})
+	want := []string{"2 " + CodeDestination, "2 " + CodeDestination, "2 "}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
 func refuse(_ int, w http.ResponseWriter, _ *http.Request, _ string) { respond(w, 503, "") }
 
 // TestBackoff: the waits double from 1 s to 120 s, each off by at most 15 %, and
