@@ -223,6 +223,7 @@ func (b *Backend) SetStreamQuota(name string, q *Quota) error {
 	if !found {
 		return fmt.Errorf("there is no delivery stream %q", name)
 	}
+	b.sampler.wake()
 	return nil
 }
 

@@ -100,9 +100,7 @@ func (b *Backend) CreateDeliveryStream(_ context.Context, c server.Caller, in *s
 	if err := b.save(s.key, set); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.streams[s.key] = s
+	b.enter(s)
 	return &server.CreateDeliveryStreamOutput{DeliveryStreamARN: s.arn()}, nil
 }
 
@@ -186,6 +184,7 @@ func (b *Backend) removeLocked(s *stream) error {
 
 // DescribeDeliveryStream describes a stream.
 func (b *Backend) DescribeDeliveryStream(_ context.Context, c server.Caller, in *server.DescribeDeliveryStreamInput) (*server.DescribeDeliveryStreamOutput, error) {
+	defer b.timeCall(c, "DescribeDeliveryStream", in.DeliveryStreamName)()
 	s, err := b.lookup(c, in.DeliveryStreamName)
 	if err != nil {
 		return nil, err
@@ -207,6 +206,7 @@ func (b *Backend) DescribeDeliveryStream(_ context.Context, c server.Caller, in 
 // ListDeliveryStreams lists the caller's streams. All of them are of the type
 // DirectPut.
 func (b *Backend) ListDeliveryStreams(_ context.Context, c server.Caller, in *server.ListDeliveryStreamsInput) (*server.ListDeliveryStreamsOutput, error) {
+	defer b.timeCall(c, "ListDeliveryStreams", "")()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -229,6 +229,7 @@ const destinationID = "destinationId-000000000001"
 // UpdateDestination changes a stream's destination, and its version if that is
 // another now. What is buffered is delivered as the new one says.
 func (b *Backend) UpdateDestination(_ context.Context, c server.Caller, in *server.UpdateDestinationInput) error {
+	defer b.timeCall(c, "UpdateDeliveryStream", in.DeliveryStreamName)()
 	return b.change(c, in.DeliveryStreamName, func(_ *stream, set *settings) (bool, error) {
 		if have := strconv.Itoa(set.Version); in.CurrentVersionID != have {
 			return false, wire.Errorf(wire.CodeConcurrentModification, "Cannot update firehose: %s since the current version id: %s and specified version id: %s do not match", set.Name, have, in.CurrentVersionID)

@@ -138,6 +138,7 @@ type Backend struct {
 	metrics cloudwatch.Store
 	logs    *logs.Store
 	objects *objects.Handler // nil if there is no folder
+	sampler *sampler
 	recent  recent
 	ids     *recordIDs
 	started time.Time
@@ -171,9 +172,11 @@ func New(cfg Config) (*Backend, error) {
 	b := &Backend{
 		cfg: cfg, dest: cfg.Destination, log: cfg.Logger, started: time.Now(), ids: newRecordIDs(), quota: cfg.Quota, faults: cfg.Faults, streams: map[streamKey]*stream{},
 	}
+	b.sampler = newSampler(b)
 	if err := b.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("local: %w", err), b.close())
 	}
+	b.sampler.start()
 	return b, nil
 }
 
@@ -209,6 +212,7 @@ func (b *Backend) metricsFile() string { return filepath.Join(b.cfg.State, "metr
 
 // close closes what open has opened.
 func (b *Backend) close() error {
+	b.sampler.stop()
 	var errs []error
 	if b.objects != nil {
 		errs = append(errs, b.objects.Close())
@@ -254,7 +258,7 @@ func (b *Backend) restore() error {
 		if err != nil {
 			return fmt.Errorf("bring back delivery stream %s: %w\nhint: it needs what it was made with: Lambda, Tables, AllowHTTP (--lambda-endpoint, --table, --allow-http)", set.Name, err)
 		}
-		b.streams[set.key()] = s
+		b.enter(s)
 		known[set.ID] = true
 	}
 	for _, q := range b.journal.Queues() { // of streams whose deletion a crash cut short
@@ -290,9 +294,15 @@ func (b *Backend) Handler(cfg server.Config) http.Handler {
 	if b.objects != nil {
 		s3 = b.objects
 	}
+	metrics := cloudwatch.Service(&b.metrics)
+	put := metrics.Operations["PutMetricData"]
+	metrics.Operations["PutMetricData"] = func(ctx context.Context, c *awsapi.Call) (any, error) {
+		defer b.sampler.wake() // what was put is to be kept
+		return put(ctx, c)
+	}
 	return awsapi.New(awsapi.Config{
 		S3: s3, Mine: mine,
-		Services:    []*awsapi.Service{cfg.Service(), cloudwatch.Service(&b.metrics), logs.Service(b.logs)},
+		Services:    []*awsapi.Service{cfg.Service(), metrics, logs.Service(b.logs)},
 		Other:       b.own(),
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
@@ -314,6 +324,7 @@ func (b *Backend) SetQuota(q Quota) error {
 		}
 		s.mu.Unlock()
 	}
+	b.sampler.wake()
 	return nil
 }
 
@@ -322,6 +333,15 @@ func (b *Backend) SetFaults(f Faults) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = f
+}
+
+// enter makes a stream known, with the quota of this moment.
+func (b *Backend) enter(s *stream) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.meter = s.quotaLocked().meter()
+	b.streams[s.key] = s
+	b.sampler.wake()
 }
 
 func (b *Backend) all() []*stream {

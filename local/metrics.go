@@ -8,11 +8,13 @@ import (
 
 	"github.com/hydrant-go/hydrant/local/cloudwatch"
 	"github.com/hydrant-go/hydrant/local/convert"
-	httpendpoint "github.com/hydrant-go/hydrant/local/deliver/http"
 	"github.com/hydrant-go/hydrant/local/process"
+	"github.com/hydrant-go/hydrant/server"
 	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
 )
+
+const namespace = "AWS/Firehose"
 
 // series are a stream's metrics, by name.
 type series struct {
@@ -20,14 +22,20 @@ type series struct {
 	m  map[string]*cloudwatch.Series
 }
 
-// count takes a sample of a stream's metric. It can be read at once, where AWS
-// publishes once a minute.
+// count takes a sample of a stream's metric, of something that has happened. It can be
+// read at once, where AWS publishes once a minute.
 func (s *stream) count(metric string, value float64) {
+	s.sampled(metric, value)
+	s.backend.sampler.wake()
+}
+
+// sampled takes a sample without waking the sampler.
+func (s *stream) sampled(metric string, value float64) {
 	s.series.mu.Lock()
 	of := s.series.m[metric]
 	if of == nil {
 		of = s.backend.metrics.Series(cloudwatch.Key{
-			Caller: s.key.Caller, Namespace: "AWS/Firehose", Name: metric, Unit: unit(metric),
+			Caller: s.key.Caller, Namespace: namespace, Name: metric, Unit: unit(metric),
 			Dimensions: []cloudwatch.Dimension{{Name: "DeliveryStreamName", Value: s.key.name}},
 		})
 		if s.series.m == nil {
@@ -41,6 +49,8 @@ func (s *stream) count(metric string, value float64) {
 
 func unit(metric string) string {
 	switch {
+	case metric == "PerPartitionThroughput":
+		return "Bytes/Second"
 	case strings.HasSuffix(metric, "Bytes"), metric == "BytesPerSecondLimit":
 		return "Bytes"
 	case strings.HasSuffix(metric, ".Latency"), strings.HasSuffix(metric, ".Duration"):
@@ -104,8 +114,35 @@ func (s *stream) countPut(resp *wire.PutResponse, accepted []spool.Record) {
 	s.totals.refused.Add(int64(resp.FailedPutCount - throttled))
 }
 
-// count takes the samples of a delivery. Bytes are those of the records before
-// compression.
+// timeCall begins the samples of a control call, which what it returns ends (developer
+// guide, API-level metrics). That ListDeliveryStreams has no dimension is UNVERIFIED.
+func (b *Backend) timeCall(c server.Caller, op, stream string) (end func()) {
+	start := time.Now()
+	return func() {
+		took := float64(time.Since(start)) / float64(time.Millisecond)
+		if stream != "" {
+			if s, err := b.lookup(c, stream); err == nil {
+				s.count(op+".Requests", 1)
+				s.count(op+".Latency", took)
+			}
+			return
+		}
+		for metric, value := range map[string]float64{op + ".Requests": 1, op + ".Latency": took} {
+			b.metrics.Series(cloudwatch.Key{Caller: c, Namespace: namespace, Name: metric, Unit: unit(metric)}).Add(start, value)
+		}
+	}
+}
+
+// deliveryMetric is what the metrics of a stream's destination begin with.
+func (p *plan) deliveryMetric() string {
+	if p.endpoint != nil {
+		return "DeliveryToHttpEndpoint"
+	}
+	return "DeliveryToS3"
+}
+
+// count takes the samples of a delivery. Bytes are those of the records as they were
+// put (developer guide, metrics; AWS was seen to count so).
 func (p *plan) count(metric string, o *batch, err error) {
 	s := p.stream
 	s.count(metric+".DataFreshness", time.Since(o.since).Seconds())
@@ -115,60 +152,67 @@ func (p *plan) count(metric string, o *batch, err error) {
 	}
 	s.count(metric+".Success", 1)
 	s.count(metric+".Records", float64(len(o.records)))
-	s.count(metric+".Bytes", float64(o.bytes))
+	s.count(metric+".Bytes", float64(asPut(o.records)))
 	if metric == "DeliveryToS3" && p.s3.spec.Partitioned {
 		s.count(metric+".ObjectCount", 1)
 	}
 }
 
-// countPost takes the samples of a delivery to an HTTP endpoint.
-func (p *plan) countPost(o *batch, rest int, failures []httpendpoint.Failure) {
-	const metric = "DeliveryToHttpEndpoint"
-	s := p.stream
-	lost := map[int]bool{}
-	for _, f := range failures {
-		for i := f.From; i < f.To; i++ {
-			lost[i] = true
+// asPut is the bytes of records as they were put. Those that were one once, as long as
+// it was compressed, have all of it in common.
+func asPut(records []record) (n int) {
+	var last *byte
+	for i := range records {
+		raw := records[i].original()
+		if len(raw) > 0 && &raw[0] != last {
+			n, last = n+len(raw), &raw[0]
 		}
 	}
-	var records, size, tried float64
-	for i, r := range o.records {
-		tried += float64(len(r.data))
-		if !lost[i] {
-			records++
-			size += float64(len(r.data))
-		}
-	}
-	s.count(metric+".DataFreshness", time.Since(o.since).Seconds())
-	s.count(metric+".ProcessedRecords", float64(rest))
-	s.count(metric+".ProcessedBytes", tried)
-	s.count(metric+".Success", records/float64(len(o.records)))
-	s.totals.delivered.Add(int64(records))
-	if records > 0 {
-		s.count(metric+".Records", records)
-		s.count(metric+".Bytes", size)
-	}
+	return n
 }
 
-// countProcessing takes the samples of what the processors did.
-func (p *plan) countProcessing(out []process.Record, bad []process.Failed, took time.Duration) {
-	s := p.stream
-	if _, _, ok := p.chain.Lambda(); ok {
-		success := 1.0
-		for i := range bad {
-			if bad[i].LambdaARN != "" {
-				success = 0
-			}
-		}
-		s.count("ExecuteProcessing.Duration", float64(took)/float64(time.Millisecond))
-		s.count("ExecuteProcessing.Success", success)
+// countAttempt takes the samples of an attempt to deliver to the HTTP endpoint.
+func (s *stream) countAttempt(records [][]byte, code string) {
+	const metric = "DeliveryToHttpEndpoint"
+	size := 0
+	for _, r := range records {
+		size += len(r)
+	}
+	s.count(metric+".ProcessedRecords", float64(len(records)))
+	s.count(metric+".ProcessedBytes", float64(size))
+	if code != "" {
+		s.count(metric+".Success", 0)
+		s.totals.failures.Add(1)
+		return
+	}
+	s.count(metric+".Success", 1)
+	s.count(metric+".Records", float64(len(records)))
+	s.count(metric+".Bytes", float64(size))
+	s.totals.delivered.Add(int64(len(records)))
+}
+
+// countInvocation takes the samples of an invocation of the function.
+func (s *stream) countInvocation(took time.Duration, answered bool) {
+	s.count("ExecuteProcessing.Duration", float64(took)/float64(time.Millisecond))
+	success := 0.0
+	if answered {
+		success = 1
+	}
+	s.count("ExecuteProcessing.Success", success)
+}
+
+// countProcessing takes the samples of what a function let through, as it was put: of
+// other processors AWS was seen to take none.
+func (p *plan) countProcessing(out []process.Record) {
+	if _, _, ok := p.chain.Lambda(); !ok {
+		return
 	}
 	size := 0
 	for i := range out {
-		size += len(out[i].Data)
+		size += len(out[i].Raw)
 	}
-	s.count("SucceedProcessing.Records", float64(len(out)))
-	s.count("SucceedProcessing.Bytes", float64(size))
+	p.stream.count("SucceedProcessing.Records", float64(len(out)))
+	p.stream.count("SucceedProcessing.Bytes", float64(size))
 }
 
 // countConversion takes the samples of a format conversion.

@@ -74,7 +74,7 @@ func TestMetrics(t *testing.T) {
 			{"delivery", "DeliveryToS3.Bytes", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 11, 11, 11, "Bytes")}},
 			{"delivered records", "DeliveryToS3.Records", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 4, 4, 4, "Count")}},
 			{"success", "DeliveryToS3.Success", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 1, 1, 1, "Count")}},
-			{"freshness", "DeliveryToS3.DataFreshness", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 90, 90, 90, "Seconds")}},
+			{"freshness, by the minute and at the delivery", "DeliveryToS3.DataFreshness", 0, 2 * time.Minute, time.Minute, []cloudwatch.Datapoint{point(time.Minute, 2, 60+90, 60, 90, "Seconds")}},
 			{"API", "PutRecordBatch.Requests", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 3, 3, 1, 1, "Count")}},
 			{"API", "PutRecordBatch.Records", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 3, 4, 1, 2, "Count")}},
 			{"API", "PutRecord.Bytes", 0, time.Hour, time.Hour, []cloudwatch.Datapoint{point(0, 1, 7, 7, 7, "Bytes")}},

@@ -90,6 +90,10 @@ func TestDynamicPartitioning(t *testing.T) {
 	}))
 	put(t, b, `{"c":"a","n":1}{"c":"b","n":2}`, `{"c":"a","n":3}`, `{"n":4}`)
 	got := byFolder(t, b)
+	wantSums(t, b, map[string]float64{"DeliveryToS3.Bytes": 3*15 + 7, "DeliveryToS3.ObjectCount": 3, "SucceedProcessing.Records": 0, "ExecuteProcessing.Success": 0})
+	if n := statistics(t, b, "JQProcessing.Duration", time.Now().Add(-time.Hour), time.Now().Add(time.Minute), time.Hour); len(n) == 0 || n[0].Unit != "Milliseconds" {
+		t.Errorf("JQProcessing.Duration: %+v", n)
+	}
 	line := got["errors/metadata-extraction-failed"]
 	delete(got, "errors/metadata-extraction-failed")
 	want := map[string]string{"c=a": `{"c":"a","n":1}` + "\n" + `{"c":"a","n":3}`, "c=b": `{"c":"b","n":2}`}
@@ -181,7 +185,15 @@ func TestLambdaAndBackup(t *testing.T) {
 	if calls.Load() != 1 {
 		t.Errorf("%d invocations, want one for both calls", calls.Load())
 	}
-	wantSums(t, b, map[string]float64{"SucceedProcessing.Records": 3, "ExecuteProcessing.Success": 0, "BackupToS3.Records": 5, "DeliveryToS3.Records": 3})
+	// A record that failed counts where it was delivered, and all by their bytes as they
+	// were put: AWS was seen to do so.
+	wantSums(t, b, map[string]float64{
+		"SucceedProcessing.Records": 3, "SucceedProcessing.Bytes": 3, "ExecuteProcessing.Success": 1, "BackupToS3.Records": 5, "BackupToS3.Bytes": 11,
+		"DeliveryToS3.Records": 3 + 1, "DeliveryToS3.Bytes": 3 + 4, "DeliveryToS3.Success": 2,
+	})
+	if got := b.State().Streams[0].Totals; got.Delivered != 3 || got.Objects != 3 {
+		t.Errorf("totals: %+v", got)
+	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"logGroupName":"g","logStreamName":"l"}`))
 	r.Header.Set("X-Amz-Target", "Logs_20140328.GetLogEvents")
 	w := httptest.NewRecorder()

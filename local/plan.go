@@ -90,6 +90,7 @@ func (s *stream) newEndpoint(d *server.HTTPDestination) (*httpendpoint.Endpoint,
 	cfg := httpendpoint.Config{
 		URL: d.URL, AllowHTTP: s.backend.cfg.AllowHTTP, AccessKey: d.AccessKey, SourceARN: s.arn(),
 		Gzip: d.ContentEncoding == "GZIP", RetryFor: s.backend.scaled(time.Duration(d.RetrySeconds) * time.Second), TLS: s.backend.cfg.EndpointTLS, Logger: s.log,
+		Attempted: s.countAttempt,
 	}
 	for _, a := range d.CommonAttributes {
 		cfg.CommonAttributes = append(cfg.CommonAttributes, httpendpoint.Attribute(a))
@@ -108,6 +109,10 @@ func (s *stream) newChain(d *server.S3Destination, p *server.Processing, endpoin
 	cfg := process.Config{
 		StreamARN: s.arn(), Region: s.key.Region, RoleARN: d.RoleARN, DynamicPartitioning: endpoint == nil && partitioned(d),
 		Lambda: s.backend.cfg.Lambda, Logger: s.log,
+		Invoked: s.countInvocation,
+		Queried: func(took time.Duration) {
+			s.count("JQProcessing.Duration", float64(took)/float64(time.Millisecond))
+		},
 	}
 	for _, proc := range p.Processors {
 		one := process.Processor{Type: proc.Type}

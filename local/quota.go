@@ -37,6 +37,17 @@ func (q Quota) meter() meter {
 	return meter{limiter(q.Calls), limiter(q.Records), limiter(q.Bytes)}
 }
 
+// quota is what m applies.
+func (m meter) quota() Quota {
+	limit := func(l *rate.Limiter) int {
+		if l == nil {
+			return 0
+		}
+		return l.Burst()
+	}
+	return Quota{Records: limit(m.records), Calls: limit(m.calls), Bytes: limit(m.bytes)}
+}
+
 // call admits a call or not.
 func (m meter) call(now time.Time) bool {
 	return has(m.calls, now, 1) && take(m.calls, now, 1)

@@ -35,7 +35,11 @@ func (p *plan) deliver(ctx context.Context, b *buffer, o *batch) error {
 	case b.key.kind == toBackup: // no backup any more
 		return nil
 	}
-	return p.store(ctx, p.errors, "", b.key.part, o)
+	metric := ""
+	if p.endpoint == nil {
+		metric = "DeliveryToS3" // AWS was seen to count errors there
+	}
+	return p.store(ctx, p.errors, metric, b.key.part, o)
 }
 
 // process runs the processors.
@@ -48,18 +52,17 @@ func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 	for i, r := range o.records {
 		in[i] = process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at}
 	}
-	start := time.Now()
 	out, bad, err := p.chain.Run(ctx, in)
 	if err != nil {
 		return err
 	}
-	p.countProcessing(out, bad, time.Since(start))
+	p.countProcessing(out)
 	f.share(o, func(h *hold) {
 		for i := range out {
 			p.routeLocked(f, h, &out[i])
 		}
 		for i := range bad {
-			p.failLocked(f, h, bad[i].Type, record{data: bad[i].AppendLine(nil), at: bad[i].Record.Arrival})
+			p.failLocked(f, h, &bad[i])
 		}
 	})
 	for i := range bad {
@@ -95,13 +98,13 @@ func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
 		var fault string
 		if key.part, fault = p.partOf(keys, r.Arrival); fault != "" {
 			bad := process.Failed{Record: *r, Type: process.MetadataExtractionFailed, Code: "DynamicPartitioning.MetadataExtractionFailed", Message: fault, Attempts: 1, Ended: time.Now()}
-			p.failLocked(f, h, bad.Type, record{data: bad.AppendLine(nil), at: r.Arrival})
+			p.failLocked(f, h, &bad)
 			return
 		}
 		if f.buffers[key] == nil && f.partitionsLocked() >= maxPartitions {
 			// The type is AWS's (developer guide, partition limit); the code and the text are ours.
 			bad := process.Failed{Record: *r, Type: "activePartitionExceeded", Code: "DynamicPartitioning.ActivePartitionsLimitExceeded", Message: fmt.Sprintf("there are %d active partitions, which is the limit", maxPartitions), Attempts: 1, Ended: time.Now()}
-			p.failLocked(f, h, bad.Type, record{data: bad.AppendLine(nil), at: r.Arrival})
+			p.failLocked(f, h, &bad)
 			p.stream.count("PartitionCountExceeded", 1)
 			return
 		}
@@ -148,8 +151,13 @@ func (k partition) values(at time.Time) deliver.Values {
 	return deliver.Values{Time: at, FromQuery: k.fromQuery, FromLambda: k.fromLambda}
 }
 
-// failLocked puts a line about a record into the buffer of errors of a type.
-func (p *plan) failLocked(f *flow, h *hold, errorType string, line record) {
+// failLocked puts a line about a record that was not processed into its buffer.
+func (p *plan) failLocked(f *flow, h *hold, bad *process.Failed) {
+	f.errorLocked(h, bad.Type, record{data: bad.AppendLine(nil), raw: bad.Record.Raw, at: bad.Record.Arrival})
+}
+
+// errorLocked puts a line about a record into the buffer of errors of a type.
+func (f *flow) errorLocked(h *hold, errorType string, line record) {
 	f.bufferLocked(bufferKey{toErrors, errorType}).addLocked(h, partition{}, []record{line})
 }
 
@@ -183,7 +191,7 @@ func (p *plan) convert(f *flow, o *batch) error {
 	f.share(o, func(h *hold) {
 		for i := range bad {
 			r := &o.records[bad[i].Index]
-			p.failLocked(f, h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), at: r.at})
+			f.errorLocked(h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), raw: r.original(), at: r.at})
 		}
 	})
 	for i := range bad {
@@ -209,11 +217,11 @@ func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 		f.share(o, func(h *hold) {
 			for j := fl.From; j < fl.To; j++ {
 				r := &o.records[j]
-				p.failLocked(f, h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), at: r.at})
+				f.errorLocked(h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), at: r.at})
 			}
 		})
 	}
-	p.countPost(o, rest, failures)
+	p.stream.count("DeliveryToHttpEndpoint.DataFreshness", time.Since(o.since).Seconds())
 	if rest == len(o.records) {
 		return nil
 	}
@@ -252,7 +260,7 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 	if metric != "" {
 		p.count(metric, o, err)
 	}
-	if metric == "DeliveryToS3" && err == nil {
+	if metric == "DeliveryToS3" && errorType == "" && err == nil {
 		p.stream.totals.delivered.Add(int64(len(o.records)))
 	}
 	return err

@@ -28,7 +28,8 @@ type stream struct {
 	end   *time.Timer // of a stream that is DELETING
 }
 
-// newStream returns a stream that takes records and delivers nothing before start. One
+// newStream returns a stream that delivers nothing before start, and takes records when
+// it is entered. One
 // that is brought back was admitted before. An error is one of the settings, and a
 // [*wire.Error].
 func newStream(b *Backend, set *settings, admitted bool) (*stream, error) {
@@ -44,7 +45,6 @@ func newStream(b *Backend, set *settings, admitted bool) (*stream, error) {
 		return nil, err
 	}
 	s.flow = newFlow(s, s.queue, p)
-	s.meter = s.quotaLocked().meter()
 	return s, nil
 }
 
@@ -58,7 +58,8 @@ func (s *stream) start() {
 	}
 }
 
-// quotaLocked is the stream's own quota, or the Firehose's.
+// quotaLocked is the stream's own quota, or the Firehose's. The backend's mu is held,
+// too.
 func (s *stream) quotaLocked() Quota {
 	if s.set.Quota != nil {
 		return *s.set.Quota

@@ -76,9 +76,30 @@ func (s *Store) Save(path string) error {
 		return nil
 	})
 	if err != nil {
+		for _, r := range kept { // any of them may have been written
+			r.mu.Lock()
+			r.fresh = true
+			r.mu.Unlock()
+		}
 		return fmt.Errorf("cloudwatch: save metrics: %w", err)
 	}
 	return nil
+}
+
+// Changed tells whether samples were taken since the last Save, or since the store
+// was loaded.
+func (s *Store) Changed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.series {
+		r.mu.Lock()
+		fresh := r.fresh
+		r.mu.Unlock()
+		if fresh {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Series) stored(now time.Time) storedSeries {
@@ -87,6 +108,7 @@ func (r *Series) stored(now time.Time) storedSeries {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rollLocked(now)
+	r.fresh = false
 	for t, sets := range r.tiers {
 		out.Tiers[t] = make([]storedSet, len(sets))
 		for i, p := range sets {

@@ -81,6 +81,7 @@ type Series struct {
 
 	mu    sync.Mutex // guards the fields below
 	tiers [len(tiers)][]set
+	fresh bool // has samples that were not saved
 	gone  bool // from the store, which may have another of the key
 }
 
@@ -180,6 +181,7 @@ func (r *Series) Add(now time.Time, value float64) {
 func (r *Series) add(at, now time.Time, p set) {
 	p.start = floor(at.Unix(), tiers[0].step)
 	r.mu.Lock()
+	r.fresh = true
 	if n := len(r.tiers[0]); n > 0 && r.tiers[0][n-1].start == p.start {
 		r.tiers[0][n-1].merge(p)
 		r.mu.Unlock()

@@ -322,6 +322,37 @@ func TestFileThatIsNone(t *testing.T) {
 	}
 }
 
+// TestChanged: a Save has all samples before it, and one that fails has none.
+func TestChanged(t *testing.T) {
+	s, dir := &Store{}, t.TempDir()
+	r := s.Series(metric("m"))
+	s.Series(metric("other"))
+	want := func(what string, s *Store, changed bool) {
+		t.Helper()
+		if s.Changed() != changed {
+			t.Errorf("%s: Changed is %t", what, !changed)
+		}
+	}
+	want("no samples", s, false)
+	r.Add(time.Now(), 1)
+	want("a sample", s, true)
+	if err := s.Save(filepath.Join(dir, "missing", "f")); err == nil {
+		t.Error("a file in a folder that is not there could be saved")
+	}
+	want("a save that failed", s, true)
+	if err := s.Save(filepath.Join(dir, "f")); err != nil {
+		t.Fatal(err)
+	}
+	want("a save", s, false)
+	again := &Store{}
+	if err := again.Load(filepath.Join(dir, "f")); err != nil {
+		t.Fatal(err)
+	}
+	want("what was loaded", again, false)
+	r.Add(time.Now(), 1) // of the same minute
+	want("one more sample", s, true)
+}
+
 func BenchmarkAdd(b *testing.B) {
 	s := &Store{}
 	r := s.Series(metric("m"))
