@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -33,10 +34,13 @@ type State struct {
 	Quota    Quota     `json:"quota"`
 	// RegionQuota tells that streams without a quota of their own have AWS's of their
 	// region while Quota is all 0.
-	RegionQuota bool          `json:"region_quota"`
-	Faults      *Plan         `json:"faults,omitempty"` // if they are a Plan
-	Streams     []StreamState `json:"streams"`
-	Deliveries  []Delivery    `json:"deliveries"` // the last ones, the latest first
+	RegionQuota bool `json:"region_quota"`
+	// ControlQuota is how many calls a second each control operation takes of an
+	// account in a region; 0 is no limit.
+	ControlQuota int           `json:"control_quota"`
+	Faults       *Plan         `json:"faults,omitempty"` // if they are a Plan
+	Streams      []StreamState `json:"streams"`
+	Deliveries   []Delivery    `json:"deliveries"` // the last ones, the latest first
 }
 
 // StreamState is a stream's. Totals count from the start of the process.
@@ -136,7 +140,7 @@ func linesOf(records []record) []string {
 // State tells what the Firehose is at.
 func (b *Backend) State() State {
 	b.mu.Lock()
-	st := State{Now: time.Now(), Started: b.started, Speed: b.cfg.Speed, EachCall: b.cfg.EachCall, Quota: b.quota, RegionQuota: b.cfg.RegionQuota, Streams: []StreamState{}}
+	st := State{Now: time.Now(), Started: b.started, Speed: b.cfg.Speed, EachCall: b.cfg.EachCall, Quota: b.quota, RegionQuota: b.cfg.RegionQuota, ControlQuota: b.calls.get(), Streams: []StreamState{}}
 	st.Faults, _ = b.faults.(*Plan)
 	b.mu.Unlock()
 	all := b.all()
@@ -193,8 +197,8 @@ func (b *Backend) Reset() error {
 	return nil
 }
 
-// SetStreamQuota gives streams of a name their own quota; nil takes it away.
-func (b *Backend) SetStreamQuota(name string, q *Quota) error {
+// SetStreamQuota gives a stream its own quota; nil takes it away.
+func (b *Backend) SetStreamQuota(c server.Caller, name string, q *Quota) error {
 	if q != nil {
 		if err := q.validate(); err != nil {
 			return err
@@ -202,29 +206,70 @@ func (b *Backend) SetStreamQuota(name string, q *Quota) error {
 	}
 	b.control.Lock()
 	defer b.control.Unlock()
-	found := false
-	for _, s := range b.all() {
-		if s.key.name != name {
-			continue
-		}
-		found = true
-		set := *s.settings()
-		set.Quota = q
-		if err := b.save(s.key, &set); err != nil {
-			return err
-		}
-		b.mu.Lock()
-		s.mu.Lock()
-		s.set = &set
-		s.meter = s.quotaLocked().meter()
-		s.mu.Unlock()
-		b.mu.Unlock()
+	s, err := b.lookup(c, name)
+	if err != nil {
+		return err
 	}
-	if !found {
-		return fmt.Errorf("there is no delivery stream %q", name)
+	set := *s.settings()
+	set.Quota = q
+	if err := b.save(s.key, &set); err != nil {
+		return err
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set = &set
+	s.meter = s.quotaLocked().meter()
 	b.sampler.wake()
 	return nil
+}
+
+// named finds the streams that a call's parameters stream, region and account mean; a
+// region and an account that are left out may be any. There is one stream at least.
+func (b *Backend) named(q url.Values) ([]*stream, error) {
+	for parameter := range q {
+		if !slices.Contains([]string{"stream", "region", "account"}, parameter) {
+			return nil, fmt.Errorf("there is no parameter %s, only stream, region and account", parameter)
+		}
+	}
+	if !q.Has("stream") {
+		return nil, errors.New("a region and an account mean one stream's: name it by stream=")
+	}
+	may := func(value, parameter string) bool { return !q.Has(parameter) || value == q.Get(parameter) }
+	list := slices.DeleteFunc(b.all(), func(s *stream) bool {
+		return s.key.name != q.Get("stream") || !may(s.key.Region, "region") || !may(s.key.Account, "account")
+	})
+	if len(list) == 0 {
+		return nil, fmt.Errorf("there is no delivery stream %q%s", q.Get("stream"), where(q))
+	}
+	slices.SortFunc(list, func(a, b *stream) int { return compareStreams(a.key, b.key) })
+	return list, nil
+}
+
+func where(q url.Values) (text string) {
+	for _, parameter := range []string{"region", "account"} {
+		if q.Has(parameter) {
+			text += fmt.Sprintf(" in %s %q", parameter, q.Get(parameter))
+		}
+	}
+	return text
+}
+
+// theOne is named where only one may be meant.
+func (b *Backend) theOne(q url.Values) (*stream, error) {
+	list, err := b.named(q)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > 1 {
+		var arns []string
+		for _, s := range list {
+			arns = append(arns, s.arn())
+		}
+		return nil, fmt.Errorf("%q may be %d delivery streams, %s: add region= and account=", q.Get("stream"), len(list), strings.Join(arns, " and "))
+	}
+	return list[0], nil
 }
 
 // admin serves adminPath.
@@ -245,31 +290,44 @@ func (b *Backend) admin() http.Handler {
 		})
 	}
 	do("POST "+adminPath+"flush", func(r *http.Request, _ []byte) error {
-		name, streams := r.URL.Query().Get("stream"), b.all()
-		if name != "" {
-			if streams = slices.DeleteFunc(streams, func(s *stream) bool { return s.key.name != name }); len(streams) == 0 {
-				return fmt.Errorf("there is no delivery stream %q", name)
-			}
+		if len(r.URL.RawQuery) == 0 {
+			return b.Flush(r.Context())
+		}
+		streams, err := b.named(r.URL.Query())
+		if err != nil {
+			return err
 		}
 		return flush(r.Context(), streams)
 	})
 	do("POST "+adminPath+"reset", func(*http.Request, []byte) error { return b.Reset() })
+	quota := func(r *http.Request, q *Quota) error {
+		if len(r.URL.RawQuery) == 0 {
+			return b.SetQuota(*cmp.Or(q, &Quota{}))
+		}
+		s, err := b.theOne(r.URL.Query())
+		if err != nil {
+			return err
+		}
+		return b.SetStreamQuota(s.key.Caller, s.key.name, q)
+	}
 	do("PUT "+adminPath+"quota", func(r *http.Request, body []byte) error {
 		var q Quota
 		if err := decodeStrictly(body, &q); err != nil {
 			return fmt.Errorf("the quota: %w", err)
 		}
-		if name := r.URL.Query().Get("stream"); name != "" {
-			return b.SetStreamQuota(name, &q)
-		}
-		return b.SetQuota(q)
+		return quota(r, &q)
 	})
-	do("DELETE "+adminPath+"quota", func(r *http.Request, _ []byte) error {
-		if name := r.URL.Query().Get("stream"); name != "" {
-			return b.SetStreamQuota(name, nil)
+	do("DELETE "+adminPath+"quota", func(r *http.Request, _ []byte) error { return quota(r, nil) })
+	do("PUT "+adminPath+"quota/control", func(_ *http.Request, body []byte) error {
+		var q struct {
+			Calls int `json:"calls"`
 		}
-		return b.SetQuota(Quota{})
+		if err := decodeStrictly(body, &q); err != nil {
+			return fmt.Errorf("the quota: %w", err)
+		}
+		return b.SetControlQuota(q.Calls)
 	})
+	do("DELETE "+adminPath+"quota/control", func(*http.Request, []byte) error { return b.SetControlQuota(0) })
 	do("PUT "+adminPath+"faults", func(_ *http.Request, body []byte) error {
 		p, err := ParsePlan(body)
 		if err == nil {

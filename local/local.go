@@ -59,8 +59,12 @@ type Config struct {
 	// Quota is what each stream takes per second. Default: no limit.
 	Quota Quota
 	// RegionQuota gives each stream what AWS gives it in its region, where Quota
-	// says nothing.
+	// says nothing, and the control operations what AWS gives them, where ControlQuota
+	// does not.
 	RegionQuota bool
+	// ControlQuota is how many calls a second each control operation (all but the puts)
+	// takes of an account in a region; AWS takes 5. Default: no limit.
+	ControlQuota int
 	// Faults says which put calls fail and how. Default: none.
 	Faults Faults
 	// StateDelay is how long streams stay CREATING, in which they take no
@@ -103,7 +107,7 @@ func (cfg *Config) setDefaults() error {
 	if err := cfg.Quota.validate(); err != nil {
 		refuse("%w", err)
 	}
-	for name, n := range map[string]int64{"MaxBuffered": cfg.MaxBuffered, "MaxJournal": cfg.MaxJournal, "StateDelay": int64(cfg.StateDelay)} {
+	for name, n := range map[string]int64{"ControlQuota": int64(cfg.ControlQuota), "MaxBuffered": cfg.MaxBuffered, "MaxJournal": cfg.MaxJournal, "StateDelay": int64(cfg.StateDelay)} {
 		if n < 0 {
 			refuse("%s is %d, it must not be negative", name, n)
 		}
@@ -139,6 +143,7 @@ type Backend struct {
 	logs    *logs.Store
 	objects *objects.Handler // nil if there is no folder
 	sampler *sampler
+	calls   callQuota
 	recent  recent
 	ids     *recordIDs
 	started time.Time
@@ -173,6 +178,7 @@ func New(cfg Config) (*Backend, error) {
 		cfg: cfg, dest: cfg.Destination, log: cfg.Logger, started: time.Now(), ids: newRecordIDs(), quota: cfg.Quota, faults: cfg.Faults, streams: map[streamKey]*stream{},
 	}
 	b.sampler = newSampler(b)
+	_ = b.SetControlQuota(cfg.ControlQuota) // it is checked
 	if err := b.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("local: %w", err), b.close())
 	}
@@ -302,7 +308,7 @@ func (b *Backend) Handler(cfg server.Config) http.Handler {
 	}
 	return awsapi.New(awsapi.Config{
 		S3: s3, Mine: mine,
-		Services:    []*awsapi.Service{cfg.Service(), metrics, logs.Service(b.logs)},
+		Services:    []*awsapi.Service{b.calls.limit(cfg.Service()), metrics, logs.Service(b.logs)},
 		Other:       b.own(),
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})

@@ -56,6 +56,7 @@ type localOptions struct {
 	allowHTTP       bool
 	regionQuota     bool
 	quota           local.Quota
+	controlQuota    int
 	plan            local.Plan
 	faults          string
 }
@@ -99,10 +100,11 @@ ends it.`,
 	f.StringVar(&o.lambdaEndpoint, "lambda-endpoint", "", "URL where Lambda functions that transform records are invoked")
 	f.StringArrayVar(&o.tables, "table", nil, "columns of a Glue table for format conversion: DATABASE.TABLE=id:bigint,name:string or =FILE with JSON; may be given more than once")
 	f.BoolVar(&o.allowHTTP, "allow-http", false, "let HTTP endpoint destinations have http:// and other ports than 443, which AWS does not")
-	f.BoolVar(&o.regionQuota, "quota-region", false, "give each stream the quota that AWS gives it in its region")
+	f.BoolVar(&o.regionQuota, "quota-region", false, "give streams, and the control operations, the quotas that AWS gives them")
 	f.IntVar(&o.quota.Records, "quota-records", 0, "records a second that each stream takes (0: no limit)")
 	f.IntVar(&o.quota.Calls, "quota-calls", 0, "put calls a second that each stream takes (0: no limit)")
 	f.IntVar(&o.quota.Bytes, "quota-bytes", 0, "raw bytes a second that each stream takes (0: no limit)")
+	f.IntVar(&o.controlQuota, "quota-control", 0, "calls a second that each control operation takes of an account in a region (0: no limit; AWS: 5)")
 	f.StringVar(&o.faults, "faults", "", "JSON file with a fault plan, instead of the flags below")
 	f.Float64Var(&o.plan.Refuse, "fault-refuse", 0, `share of records to refuse with "Slow down.", 0 to 1`)
 	f.Float64Var(&o.plan.Error, "fault-error", 0, "share of put calls to fail with 500 or 503, 0 to 1")
@@ -122,7 +124,7 @@ func (o *localOptions) check() (map[string]string, error) {
 	if !ok || key == "" || secret == "" {
 		return nil, usageError("--credentials must be an access key id and a secret joined by a colon, as in KEY:SECRET")
 	}
-	for flag, v := range map[string]int{"--quota-records": o.quota.Records, "--quota-calls": o.quota.Calls, "--quota-bytes": o.quota.Bytes} {
+	for flag, v := range map[string]int{"--quota-records": o.quota.Records, "--quota-calls": o.quota.Calls, "--quota-bytes": o.quota.Bytes, "--quota-control": o.controlQuota} {
 		if v < 0 {
 			return nil, usageError("%s is %d, it must not be negative", flag, v)
 		}
@@ -142,7 +144,7 @@ func (o *localOptions) check() (map[string]string, error) {
 		return nil, usageError("--lambda-endpoint is %q, it must be a URL such as http://localhost:9001", o.lambdaEndpoint)
 	case o.s3Endpoint != "" && !isURL(o.s3Endpoint):
 		return nil, usageError("--s3-endpoint is %q, it must be a URL such as http://localhost:9000", o.s3Endpoint)
-	case o.regionQuota && o.quota != (local.Quota{}):
+	case o.regionQuota && (o.quota != (local.Quota{}) || o.controlQuota != 0):
 		return nil, usageError("--quota-region is the whole quota; leave the other --quota flags out")
 	}
 	return map[string]string{key: secret}, nil
@@ -156,7 +158,7 @@ func isURL(text string) bool {
 // localConfig is the Firehose's.
 func (a *app) localConfig(ctx context.Context, o *localOptions) (cfg local.Config, err error) {
 	cfg = local.Config{
-		Dir: o.dir, Quota: o.quota, RegionQuota: o.regionQuota, StateDelay: o.stateDelay, Speed: o.speed, EachCall: o.flush == "each-call",
+		Dir: o.dir, Quota: o.quota, RegionQuota: o.regionQuota, ControlQuota: o.controlQuota, StateDelay: o.stateDelay, Speed: o.speed, EachCall: o.flush == "each-call",
 		AllowHTTP: o.allowHTTP, Logger: a.log, Lambda: process.LambdaConfig{Endpoint: o.lambdaEndpoint},
 	}
 	if !o.ephemeral {

@@ -141,7 +141,7 @@ export class Controls {
   }
 
   #show(asked) {
-    const { quota, region_quota: byRegion, streams } = this.#state, s = this.#selected;
+    const { quota, region_quota: byRegion, control_quota: control, streams } = this.#state, s = this.#selected;
     const radio = $('#quota [value=one]');
     radio.disabled = !s;
     if (!s && radio.checked) $('#quota [value=all]').checked = true;
@@ -155,6 +155,7 @@ export class Controls {
     if (one) notes.push(s.quota ? 'It has a quota of its own.' : 'It has no quota of its own: that of all streams holds.');
     else if (own) notes.push(`${count(own)} ${own === 1 ? 'stream has a quota of its own' : 'streams have quotas of their own'}, which this does not change.`);
     if (byRegion && none && !(one && s.quota)) notes.push('While nothing is set here, each stream has what AWS gives it in its region.');
+    if (control) notes.push(`Of each control operation an account has ${count(control)} ${control === 1 ? 'call' : 'calls'} a second in a region.`);
     text($('#quota-note'), notes.join(' '));
 
     const plan = this.#plan = this.#state.faults ?? {};

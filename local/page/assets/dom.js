@@ -38,4 +38,4 @@ export async function call(method, what, body, signal) {
   }
 }
 
-export const ofStream = (stream) => stream ? '?stream=' + encodeURIComponent(stream.name) : '';
+export const ofStream = (stream) => stream ? '?' + new URLSearchParams({ stream: stream.name, region: stream.region, account: stream.account }) : '';
