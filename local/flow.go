@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/hydrant-go/hydrant/spool"
 )
@@ -15,9 +14,6 @@ import (
 const (
 	// readBytes is how much is taken from the journal at once.
 	readBytes = 256 << 10
-	// recordOverhead is what a record in a buffer is taken to cost beside its
-	// bytes.
-	recordOverhead = 64
 )
 
 // flow is a stream's way from its journal to its destinations. A reader, which
@@ -49,24 +45,6 @@ func newFlow(s *stream, q *spool.Queue, p *plan) *flow {
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
-
-// record is a record in a buffer.
-type record struct {
-	data   []byte
-	raw    []byte // as it was put, if it was processed since
-	number uint64 // in the journal
-	at     time.Time
-}
-
-// original is the record as it was put.
-func (r *record) original() []byte {
-	if r.raw != nil {
-		return r.raw
-	}
-	return r.data
-}
-
-func weigh(r record) int64 { return int64(len(r.data) + recordOverhead) }
 
 // hold keeps records in the journal: those of the ranges, and those of the holds
 // that it was made out of. It lets go when nobody needs it any more.

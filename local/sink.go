@@ -41,11 +41,15 @@ func (p *plan) deliver(ctx context.Context, b *buffer, o *batch) error {
 // process runs the processors.
 func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 	if p.chain == nil { // no processors any more
-		f.share(o, func(h *hold) { f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, o.records) })
+		f.share(o, func(h *hold) {
+			for _, run := range o.runs {
+				f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, run)
+			}
+		})
 		return nil
 	}
-	in := make([]process.Record, len(o.records))
-	for i, r := range o.records {
+	in := make([]process.Record, o.n)
+	for i, r := range o.all() {
 		in[i] = process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at}
 	}
 	start := time.Now()
@@ -171,7 +175,7 @@ func (p *plan) put(ctx context.Context, f *flow, o *batch) error {
 
 // convert makes a batch's file. What can't be converted goes to the errors.
 func (p *plan) convert(f *flow, o *batch) error {
-	parts, bad, err := p.converter.Convert(bodies(o.records))
+	parts, bad, err := p.converter.Convert(o.data())
 	if err != nil {
 		return err
 	}
@@ -182,7 +186,7 @@ func (p *plan) convert(f *flow, o *batch) error {
 	}
 	f.share(o, func(h *hold) {
 		for i := range bad {
-			r := &o.records[bad[i].Index]
+			r := o.record(bad[i].Index)
 			p.failLocked(f, h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), at: r.at})
 		}
 	})
@@ -194,8 +198,8 @@ func (p *plan) convert(f *flow, o *batch) error {
 
 // post delivers a batch to the HTTP endpoint.
 func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
-	failures := p.endpoint.Deliver(ctx, bodies(o.records))
-	rest := len(o.records)
+	failures := p.endpoint.Deliver(ctx, o.data())
+	rest := o.n
 	for i := range failures {
 		fl := &failures[i]
 		if fl.Cancelled {
@@ -208,22 +212,19 @@ func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 		}
 		f.share(o, func(h *hold) {
 			for j := fl.From; j < fl.To; j++ {
-				r := &o.records[j]
+				r := o.record(j)
 				p.failLocked(f, h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), at: r.at})
 			}
 		})
 	}
 	p.countPost(o, rest, failures)
-	if rest == len(o.records) {
+	if rest == o.n {
 		return nil
 	}
 	f.mu.Lock() // what was delivered is not sent again
 	defer f.mu.Unlock()
 	before := o.weight()
-	for _, r := range o.records[:rest] {
-		o.bytes -= len(r.data)
-	}
-	o.records = o.records[rest:]
+	o.drop(rest)
 	f.held -= before - o.weight()
 	return ctx.Err()
 }
@@ -242,7 +243,7 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 	err := p.stream.backend.dest.Put(ctx, o.object)
 	if err == nil {
 		p.stream.totals.objects.Add(1)
-		p.stream.backend.recent.add(o.object, o.records)
+		p.stream.backend.recent.add(o)
 	} else {
 		p.stream.totals.failures.Add(1)
 	}
@@ -253,7 +254,7 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 		p.count(metric, o, err)
 	}
 	if metric == "DeliveryToS3" && err == nil {
-		p.stream.totals.delivered.Add(int64(len(o.records)))
+		p.stream.totals.delivered.Add(int64(o.n))
 	}
 	return err
 }
@@ -263,15 +264,7 @@ func (o *batch) body() [][]byte {
 	if o.converted {
 		return o.parts
 	}
-	return bodies(o.records)
-}
-
-func bodies(records []record) [][]byte {
-	list := make([][]byte, len(records))
-	for i := range records {
-		list[i] = records[i].data
-	}
-	return list
+	return o.data()
 }
 
 // conversionLine is the line about a record that could not be converted.
