@@ -10,12 +10,13 @@ import (
 const (
 	// recordOverhead is what a record in a buffer is taken to cost beside its
 	// bytes.
-	recordOverhead = 96
-	// shortRun is how many records are copied rather than kept where they are.
-	shortRun = 16
+	recordOverhead = 64
+	// A batch's memory grows by as much as it has, between these two.
+	minChunk = 4 << 10
+	maxChunk = 1 << 20
 )
 
-// record is a record in a buffer.
+// record is a record on its way. Who keeps one has the memory, or copies it.
 type record struct {
 	data   []byte
 	raw    []byte // as it was put, if it was processed since
@@ -31,17 +32,22 @@ func (r *record) original() []byte {
 	return r.data
 }
 
-// batch is what is delivered at once, mostly as one object.
+// single is a sequence of one record.
+func single(r record) iter.Seq[record] {
+	return func(yield func(record) bool) { yield(r) }
+}
+
+// batch is what is delivered at once, mostly as one object. It has copies of its
+// records, so that none keeps the memory of others that were delivered long ago; and
+// no pointers to them, which the garbage collector would have to follow.
 type batch struct {
-	seq   uint64
-	since time.Time // arrival of the oldest record
-	// runs are the records, in order. A run is mostly all that was read from the
-	// journal at once, which is in several buffers then: nobody changes it.
-	runs  [][]record
-	n     int // records
-	bytes int
-	holds []*hold
-	keys  partition
+	seq    uint64
+	since  time.Time // arrival of the oldest record
+	places []place   // of the records, in order
+	chunks [][]byte  // what they hold
+	bytes  int       // of their data
+	holds  []*hold
+	keys   partition
 
 	// Of who has the turn.
 	converted bool
@@ -50,81 +56,77 @@ type batch struct {
 	plan      *plan           // that it was made by
 }
 
+// place is where a record is in a batch.
+type place struct {
+	number      uint64
+	at          int64 // UnixNano
+	chunk, from uint32
+	data        uint32 // bytes
+	raw         int32  // bytes, behind the data; -1: there is none
+}
+
 // partition is what dynamic partitioning has found for a batch's records.
 type partition struct{ fromQuery, fromLambda map[string]string }
 
-func (b *batch) weight() int64 { return int64(b.bytes + b.n*recordOverhead) }
+func (b *batch) len() int { return len(b.places) }
 
-// add adds records until there are size bytes, and returns how many.
-func (b *batch) add(records []record, size int) (n int) {
-	for n < len(records) && b.bytes < size {
-		r := &records[n]
-		if r.at.Before(b.since) {
-			b.since = r.at
-		}
-		b.bytes += len(r.data)
-		n++
+func (b *batch) weight() int64 { return int64(b.bytes + len(b.places)*recordOverhead) }
+
+// add copies a record to the end.
+func (b *batch) add(r record) {
+	if r.at.Before(b.since) {
+		b.since = r.at
 	}
-	b.n += n
-	last := len(b.runs) - 1
-	switch run := records[:n:n]; {
-	case last >= 0 && n <= cap(b.runs[last])-len(b.runs[last]):
-		b.runs[last] = append(b.runs[last], run...)
-	case n >= shortRun:
-		b.runs = append(b.runs, run)
-	default:
-		b.runs = append(b.runs, append(make([]record, 0, max(shortRun, min(b.n, 1024))), run...))
+	last, size := len(b.chunks)-1, len(r.data)+len(r.raw)
+	if last < 0 || size > cap(b.chunks[last])-len(b.chunks[last]) {
+		b.chunks = append(b.chunks, make([]byte, 0, max(size, min(max(b.bytes, minChunk), maxChunk))))
+		last++
 	}
-	return n
+	p := place{number: r.number, at: r.at.UnixNano(), chunk: uint32(last), from: uint32(len(b.chunks[last])), data: uint32(len(r.data)), raw: -1}
+	if r.raw != nil {
+		p.raw = int32(len(r.raw))
+	}
+	b.chunks[last] = append(append(b.chunks[last], r.data...), r.raw...)
+	b.places = append(b.places, p)
+	b.bytes += len(r.data)
 }
 
-// all are the records by their index.
-func (b *batch) all() iter.Seq2[int, *record] {
-	return func(yield func(int, *record) bool) {
-		i := 0
-		for _, run := range b.runs {
-			for j := range run {
-				if !yield(i, &run[j]) {
-					return
-				}
-				i++
+// record is the one of an index. Its memory is the batch's.
+func (b *batch) record(i int) record {
+	p := &b.places[i]
+	memory := b.chunks[p.chunk][p.from:]
+	r := record{data: memory[:p.data:p.data], number: p.number, at: time.Unix(0, p.at)}
+	if p.raw >= 0 {
+		r.raw = memory[p.data:][:p.raw:p.raw]
+	}
+	return r
+}
+
+// all are the records, in order.
+func (b *batch) all() iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for i := range b.places {
+			if !yield(b.record(i)) {
+				return
 			}
 		}
 	}
 }
 
-// record is the one of an index.
-func (b *batch) record(i int) *record {
-	for _, run := range b.runs {
-		if i < len(run) {
-			return &run[i]
-		}
-		i -= len(run)
-	}
-	panic("no such record")
-}
-
-// drop takes the first n records away.
-func (b *batch) drop(n int) {
-	b.n -= n
-	for n > 0 {
-		run := b.runs[0]
-		k := min(n, len(run))
-		for i := range run[:k] {
-			b.bytes -= len(run[i].data)
-		}
-		if b.runs[0] = run[k:]; k == len(run) {
-			b.runs = b.runs[1:]
-		}
-		n -= k
-	}
-}
-
 // data is what the records hold.
 func (b *batch) data() [][]byte {
-	list := make([][]byte, 0, b.n)
-	for _, r := range b.all() {
-		list = append(list, r.data)
+	list := make([][]byte, len(b.places))
+	for i := range b.places {
+		p := &b.places[i]
+		list[i] = b.chunks[p.chunk][p.from:][:p.data:p.data]
 	}
 	return list
+}
+
+// drop takes the first n records away. Their memory goes with the others'.
+func (b *batch) drop(n int) {
+	for _, p := range b.places[:n] {
+		b.bytes -= int(p.data)
+	}
+	b.places = b.places[n:]
 }

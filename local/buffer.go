@@ -3,10 +3,10 @@ package local
 import (
 	"cmp"
 	"context"
+	"iter"
 	"log/slog"
 	"math"
 	"time"
-
 )
 
 const (
@@ -72,12 +72,12 @@ func newBuffer(f *flow, key bufferKey) *buffer {
 	return b
 }
 
-// addLocked puts records into the buffer, which use h from now on.
-func (b *buffer) addLocked(h *hold, keys partition, records []record) {
+// addLocked puts copies of records into the buffer, which use h from now on.
+func (b *buffer) addLocked(h *hold, keys partition, records iter.Seq[record]) {
 	size, interval := b.flow.plan.hints(b.key.kind)
-	for len(records) > 0 {
+	for r := range records {
 		if b.open == nil {
-			b.open = &batch{since: records[0].at, keys: keys}
+			b.open = &batch{since: r.at, keys: keys}
 			b.interval.Reset(interval)
 		}
 		o := b.open
@@ -86,7 +86,7 @@ func (b *buffer) addLocked(h *hold, keys partition, records []record) {
 			o.holds = append(o.holds, h)
 		}
 		before := o.weight()
-		records = records[o.add(records, size):]
+		o.add(r)
 		b.flow.held += o.weight() - before
 		if o.bytes >= size {
 			b.sealLocked()
@@ -240,7 +240,7 @@ func (b *buffer) settle(o *batch, err error) {
 	b.failures++
 	b.retry.Reset(f.stream.backend.scaled(wait))
 	f.log.Error("delivery failed, its records stay buffered",
-		slog.Any("error", err), slog.Int("records", o.n), slog.Int("bytes", o.bytes), slog.Duration("retry_in", wait))
+		slog.Any("error", err), slog.Int("records", o.len()), slog.Int("bytes", o.bytes), slog.Duration("retry_in", wait))
 }
 
 // forgetLocked lets go of a buffer that is empty, as there may be one for every

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -97,7 +98,6 @@ func (f *flow) read() {
 		next := f.queue.Stats().Next
 		var err error
 		list, err = f.queue.Read(list[:0], readBytes)
-		records, ranges := taken(list)
 		if err != nil && len(list) == 0 {
 			failures++
 			f.log.Error("cannot read the journal; trying again", slog.Any("error", err))
@@ -108,10 +108,10 @@ func (f *flow) read() {
 		}
 		failures = 0
 		f.mu.Lock()
-		if len(records) > 0 {
-			next, f.more = records[len(records)-1].number+1, true
-			h := &hold{users: 1, ranges: ranges}
-			f.plan.enterLocked(f, h, records)
+		if n := len(list); n > 0 {
+			next, f.more = list[n-1].Number+1, true
+			h := &hold{users: 1, ranges: rangesOf(list)}
+			f.plan.enterLocked(f, h, fromJournal(list))
 			f.doneLocked(h)
 		}
 		f.fed = max(f.fed, next)
@@ -121,25 +121,29 @@ func (f *flow) read() {
 	f.tellLocked()
 }
 
-// taken copies what was read from the journal, whose memory is not ours.
-func taken(list []spool.Record) (records []record, ranges []spool.Range) {
-	size := 0
-	for i := range list {
-		size += len(list[i].Data)
-	}
-	memory := make([]byte, 0, size)
-	records = make([]record, len(list))
-	for i := range list {
-		r := &list[i]
-		memory = append(memory, r.Data...)
-		records[i] = record{data: memory[len(memory)-len(r.Data) : len(memory) : len(memory)], number: r.Number, at: r.Time}
-		if n := len(ranges); n > 0 && ranges[n-1].First+ranges[n-1].N == r.Number {
-			ranges[n-1].N++
-		} else {
-			ranges = append(ranges, spool.Range{First: r.Number, N: 1})
+// fromJournal are records that were read from the journal, whose memory is not ours.
+func fromJournal(list []spool.Record) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for i := range list {
+			r := &list[i]
+			if !yield(record{data: r.Data, number: r.Number, at: r.Time}) {
+				return
+			}
 		}
 	}
-	return records, ranges
+}
+
+// rangesOf are the records' numbers.
+func rangesOf(list []spool.Record) (ranges []spool.Range) {
+	for i := range list {
+		number := list[i].Number
+		if n := len(ranges); n > 0 && ranges[n-1].First+ranges[n-1].N == number {
+			ranges[n-1].N++
+		} else {
+			ranges = append(ranges, spool.Range{First: number, N: 1})
+		}
+	}
+	return ranges
 }
 
 // doneLocked ends a use of holds.

@@ -2,6 +2,7 @@ package local
 
 import (
 	"encoding/json"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -311,7 +312,7 @@ func (p *plan) hints(k kind) (size int, interval time.Duration) {
 }
 
 // enterLocked puts records that were read from the journal into buffers.
-func (p *plan) enterLocked(f *flow, h *hold, records []record) {
+func (p *plan) enterLocked(f *flow, h *hold, records iter.Seq[record]) {
 	if p.backup != nil {
 		f.bufferLocked(bufferKey{toBackup, ""}).addLocked(h, partition{}, records)
 	}

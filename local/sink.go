@@ -42,15 +42,13 @@ func (p *plan) deliver(ctx context.Context, b *buffer, o *batch) error {
 func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 	if p.chain == nil { // no processors any more
 		f.share(o, func(h *hold) {
-			for _, run := range o.runs {
-				f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, run)
-			}
+			f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, o.all())
 		})
 		return nil
 	}
-	in := make([]process.Record, o.n)
-	for i, r := range o.all() {
-		in[i] = process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at}
+	in := make([]process.Record, 0, o.len())
+	for r := range o.all() {
+		in = append(in, process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at})
 	}
 	start := time.Now()
 	out, bad, err := p.chain.Run(ctx, in)
@@ -110,7 +108,7 @@ func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
 			return
 		}
 	}
-	f.bufferLocked(key).addLocked(h, keys, []record{rec})
+	f.bufferLocked(key).addLocked(h, keys, single(rec))
 }
 
 // partOf names a partition by the keys that the prefix uses, or tells why there can
@@ -154,7 +152,7 @@ func (k partition) values(at time.Time) deliver.Values {
 
 // failLocked puts a line about a record into the buffer of errors of a type.
 func (p *plan) failLocked(f *flow, h *hold, errorType string, line record) {
-	f.bufferLocked(bufferKey{toErrors, errorType}).addLocked(h, partition{}, []record{line})
+	f.bufferLocked(bufferKey{toErrors, errorType}).addLocked(h, partition{}, single(line))
 }
 
 // put delivers a batch to the S3 destination.
@@ -187,7 +185,7 @@ func (p *plan) convert(f *flow, o *batch) error {
 	f.share(o, func(h *hold) {
 		for i := range bad {
 			r := o.record(bad[i].Index)
-			p.failLocked(f, h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), at: r.at})
+			p.failLocked(f, h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], &r), at: r.at})
 		}
 	})
 	for i := range bad {
@@ -199,7 +197,7 @@ func (p *plan) convert(f *flow, o *batch) error {
 // post delivers a batch to the HTTP endpoint.
 func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 	failures := p.endpoint.Deliver(ctx, o.data())
-	rest := o.n
+	rest := o.len()
 	for i := range failures {
 		fl := &failures[i]
 		if fl.Cancelled {
@@ -218,7 +216,7 @@ func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 		})
 	}
 	p.countPost(o, rest, failures)
-	if rest == o.n {
+	if rest == o.len() {
 		return nil
 	}
 	f.mu.Lock() // what was delivered is not sent again
@@ -254,7 +252,7 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 		p.count(metric, o, err)
 	}
 	if metric == "DeliveryToS3" && err == nil {
-		p.stream.totals.delivered.Add(int64(o.n))
+		p.stream.totals.delivered.Add(int64(o.len()))
 	}
 	return err
 }
