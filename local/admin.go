@@ -105,7 +105,7 @@ const (
 
 func (r *recent) add(b *batch) {
 	o := b.object
-	d := Delivery{Time: time.Now(), Stream: o.Stream, Bucket: o.Bucket, Key: o.Key, Records: b.len(), First: b.lines()}
+	d := Delivery{Time: time.Now(), Stream: o.Stream, Bucket: o.Bucket, Key: o.Key, Records: b.n, First: b.lines()}
 	for _, part := range o.Body {
 		d.Bytes += int64(len(part))
 	}
@@ -169,7 +169,7 @@ func (s *stream) state() StreamState {
 		bs := BufferState{Kind: key.kind.String(), Part: key.part, Size: size, Interval: interval.Seconds() * speed, Sealed: len(b.sealed), Failures: b.failures}
 		for _, o := range append(slices.Clone(b.sealed), b.open) {
 			if o != nil {
-				bs.Records += o.len()
+				bs.Records += o.n
 				bs.Bytes += o.bytes
 				bs.Age = max(bs.Age, time.Since(o.since).Seconds()*speed)
 			}

@@ -13,7 +13,7 @@ const (
 	recordOverhead = 64
 	// A batch's memory grows by as much as it has, between these two.
 	minChunk = 4 << 10
-	maxChunk = 1 << 20
+	maxChunk = 256 << 10
 )
 
 // record is a record on its way. Who keeps one has the memory, or copies it.
@@ -43,9 +43,9 @@ func single(r record) iter.Seq[record] {
 type batch struct {
 	seq    uint64
 	since  time.Time // arrival of the oldest record
-	places []place   // of the records, in order
-	chunks [][]byte  // what they hold
-	bytes  int       // of their data
+	chunks []chunk
+	n      int // records
+	bytes  int // of their data
 	holds  []*hold
 	keys   partition
 
@@ -56,21 +56,25 @@ type batch struct {
 	plan      *plan           // that it was made by
 }
 
-// place is where a record is in a batch.
+// chunk is some of a batch's records.
+type chunk struct {
+	memory []byte
+	places []place
+}
+
+// place is where a record is in its chunk.
 type place struct {
-	number      uint64
-	at          int64 // UnixNano
-	chunk, from uint32
-	data        uint32 // bytes
-	raw         int32  // bytes, behind the data; -1: there is none
+	number uint64
+	at     int64 // UnixNano
+	from   uint32
+	data   uint32 // bytes
+	raw    int32  // bytes, behind the data; -1: there is none
 }
 
 // partition is what dynamic partitioning has found for a batch's records.
 type partition struct{ fromQuery, fromLambda map[string]string }
 
-func (b *batch) len() int { return len(b.places) }
-
-func (b *batch) weight() int64 { return int64(b.bytes + len(b.places)*recordOverhead) }
+func (b *batch) weight() int64 { return int64(b.bytes + b.n*recordOverhead) }
 
 // add copies a record to the end.
 func (b *batch) add(r record) {
@@ -78,23 +82,26 @@ func (b *batch) add(r record) {
 		b.since = r.at
 	}
 	last, size := len(b.chunks)-1, len(r.data)+len(r.raw)
-	if last < 0 || size > cap(b.chunks[last])-len(b.chunks[last]) {
-		b.chunks = append(b.chunks, make([]byte, 0, max(size, min(max(b.bytes, minChunk), maxChunk))))
+	if last < 0 || size > cap(b.chunks[last].memory)-len(b.chunks[last].memory) {
+		grow := max(size, min(max(b.bytes, minChunk), maxChunk))
+		b.chunks = append(b.chunks, chunk{memory: make([]byte, 0, grow)})
 		last++
 	}
-	p := place{number: r.number, at: r.at.UnixNano(), chunk: uint32(last), from: uint32(len(b.chunks[last])), data: uint32(len(r.data)), raw: -1}
+	c := &b.chunks[last]
+	p := place{number: r.number, at: r.at.UnixNano(), from: uint32(len(c.memory)), data: uint32(len(r.data)), raw: -1}
 	if r.raw != nil {
 		p.raw = int32(len(r.raw))
 	}
-	b.chunks[last] = append(append(b.chunks[last], r.data...), r.raw...)
-	b.places = append(b.places, p)
+	c.memory = append(append(c.memory, r.data...), r.raw...)
+	c.places = append(c.places, p)
+	b.n++
 	b.bytes += len(r.data)
 }
 
-// record is the one of an index. Its memory is the batch's.
-func (b *batch) record(i int) record {
-	p := &b.places[i]
-	memory := b.chunks[p.chunk][p.from:]
+// record is a chunk's, whose memory it has.
+func (c *chunk) record(i int) record {
+	p := &c.places[i]
+	memory := c.memory[p.from:]
 	r := record{data: memory[:p.data:p.data], number: p.number, at: time.Unix(0, p.at)}
 	if p.raw >= 0 {
 		r.raw = memory[p.data:][:p.raw:p.raw]
@@ -105,28 +112,50 @@ func (b *batch) record(i int) record {
 // all are the records, in order.
 func (b *batch) all() iter.Seq[record] {
 	return func(yield func(record) bool) {
-		for i := range b.places {
-			if !yield(b.record(i)) {
-				return
+		for i := range b.chunks {
+			for j := range b.chunks[i].places {
+				if !yield(b.chunks[i].record(j)) {
+					return
+				}
 			}
 		}
 	}
 }
 
+// record is the one of an index.
+func (b *batch) record(i int) record {
+	for j := range b.chunks {
+		if n := len(b.chunks[j].places); i >= n {
+			i -= n
+			continue
+		}
+		return b.chunks[j].record(i)
+	}
+	panic("a batch has no such record")
+}
+
 // data is what the records hold.
 func (b *batch) data() [][]byte {
-	list := make([][]byte, len(b.places))
-	for i := range b.places {
-		p := &b.places[i]
-		list[i] = b.chunks[p.chunk][p.from:][:p.data:p.data]
+	list := make([][]byte, 0, b.n)
+	for r := range b.all() {
+		list = append(list, r.data)
 	}
 	return list
 }
 
-// drop takes the first n records away. Their memory goes with the others'.
+// drop takes the first n records away.
 func (b *batch) drop(n int) {
-	for _, p := range b.places[:n] {
-		b.bytes -= int(p.data)
+	b.n -= n
+	for n > 0 {
+		c := &b.chunks[0]
+		k := min(n, len(c.places))
+		for _, p := range c.places[:k] {
+			b.bytes -= int(p.data)
+		}
+		c.places = c.places[k:]
+		n -= k
+		if len(c.places) == 0 {
+			b.chunks = b.chunks[1:]
+		}
 	}
-	b.places = b.places[n:]
 }

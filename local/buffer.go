@@ -240,7 +240,7 @@ func (b *buffer) settle(o *batch, err error) {
 	b.failures++
 	b.retry.Reset(f.stream.backend.scaled(wait))
 	f.log.Error("delivery failed, its records stay buffered",
-		slog.Any("error", err), slog.Int("records", o.len()), slog.Int("bytes", o.bytes), slog.Duration("retry_in", wait))
+		slog.Any("error", err), slog.Int("records", o.n), slog.Int("bytes", o.bytes), slog.Duration("retry_in", wait))
 }
 
 // forgetLocked lets go of a buffer that is empty, as there may be one for every

@@ -231,9 +231,7 @@ func (b *Backend) openJournal() (err error) {
 	}}
 	dir := filepath.Join(b.cfg.State, "journal")
 	if b.cfg.State == "" {
-		memory := vfs.NewMem(0)
-		memory.Volatile = true
-		o.FS, o.SyncEvery, o.SegmentBytes, dir = memory, -1, 4<<20, "journal"
+		o.FS, o.SyncEvery, o.SegmentBytes, dir = vfs.NewMemory(), -1, 4<<20, "journal"
 	}
 	b.journal, err = spool.Open(dir, o)
 	return err

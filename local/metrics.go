@@ -114,7 +114,7 @@ func (p *plan) count(metric string, o *batch, err error) {
 		return
 	}
 	s.count(metric+".Success", 1)
-	s.count(metric+".Records", float64(o.len()))
+	s.count(metric+".Records", float64(o.n))
 	s.count(metric+".Bytes", float64(o.bytes))
 	if metric == "DeliveryToS3" && p.s3.spec.Partitioned {
 		s.count(metric+".ObjectCount", 1)
@@ -132,18 +132,19 @@ func (p *plan) countPost(o *batch, rest int, failures []httpendpoint.Failure) {
 		}
 	}
 	var records, size, tried float64
-	for i := range o.len() {
-		r := o.record(i)
+	i := 0
+	for r := range o.all() {
 		tried += float64(len(r.data))
 		if !lost[i] {
 			records++
 			size += float64(len(r.data))
 		}
+		i++
 	}
 	s.count(metric+".DataFreshness", time.Since(o.since).Seconds())
 	s.count(metric+".ProcessedRecords", float64(rest))
 	s.count(metric+".ProcessedBytes", tried)
-	s.count(metric+".Success", records/float64(o.len()))
+	s.count(metric+".Success", records/float64(o.n))
 	s.totals.delivered.Add(int64(records))
 	if records > 0 {
 		s.count(metric+".Records", records)
@@ -179,7 +180,7 @@ func (p *plan) countConversion(o *batch, bad []convert.Failed) {
 		failed += len(o.record(bad[i].Index).data)
 	}
 	s := p.stream
-	s.count("SucceedConversion.Records", float64(o.len()-len(bad)))
+	s.count("SucceedConversion.Records", float64(o.n-len(bad)))
 	s.count("SucceedConversion.Bytes", float64(o.bytes-failed))
 	s.count("FailedConversion.Records", float64(len(bad)))
 	s.count("FailedConversion.Bytes", float64(failed))

@@ -46,7 +46,7 @@ func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 		})
 		return nil
 	}
-	in := make([]process.Record, 0, o.len())
+	in := make([]process.Record, 0, o.n)
 	for r := range o.all() {
 		in = append(in, process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at})
 	}
@@ -197,7 +197,7 @@ func (p *plan) convert(f *flow, o *batch) error {
 // post delivers a batch to the HTTP endpoint.
 func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 	failures := p.endpoint.Deliver(ctx, o.data())
-	rest := o.len()
+	rest := o.n
 	for i := range failures {
 		fl := &failures[i]
 		if fl.Cancelled {
@@ -216,7 +216,7 @@ func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 		})
 	}
 	p.countPost(o, rest, failures)
-	if rest == o.len() {
+	if rest == o.n {
 		return nil
 	}
 	f.mu.Lock() // what was delivered is not sent again
@@ -252,7 +252,7 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 		p.count(metric, o, err)
 	}
 	if metric == "DeliveryToS3" && err == nil {
-		p.stream.totals.delivered.Add(int64(o.len()))
+		p.stream.totals.delivered.Add(int64(o.n))
 	}
 	return err
 }
