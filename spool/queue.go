@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hydrant-go/hydrant/internal/vfs"
@@ -179,6 +180,7 @@ func (q *Queue) add(ctx context.Context, records []Record, size int64) (g *group
 		g.at, g.buf = time.Now(), s.bufferLocked()
 	}
 	at = g.n
+	g.buf = slices.Grow(g.buf, int(size))
 	for i := range records {
 		r := &records[i]
 		if r.sourced() {

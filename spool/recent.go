@@ -7,9 +7,10 @@ package spool
 const (
 	// recentBytes bounds what is kept of a queue (Spool.recent).
 	recentBytes = 2 * groupBytes
-	// keptBytes bounds what is kept of all queues of a spool, with the buffers that
-	// wait for the next group.
+	// keptBytes bounds what is kept of all queues of a spool.
 	keptBytes = 8 * groupBytes
+	// spareBytes bounds the buffers that wait for a group.
+	spareBytes = 2 * groupBytes
 )
 
 // keepLocked keeps a group that has been committed up to the writer's end, or takes its
@@ -48,18 +49,18 @@ func (q *Queue) dropLocked(upTo uint64) {
 
 // spareLocked takes the buffer of a group that nobody needs any more.
 func (s *Spool) spareLocked(buf []byte) {
-	if cap(buf) > 0 && int64(cap(buf)) <= 2*groupBytes && len(s.spare) < maxSpare {
+	if size := int64(cap(buf)); size > 0 && s.spareSize+size <= spareBytes {
 		s.spare = append(s.spare, buf[:0])
+		s.spareSize += size
 	}
 }
-
-const maxSpare = 4
 
 // bufferLocked returns the buffer of a new group.
 func (s *Spool) bufferLocked() (buf []byte) {
 	if last := len(s.spare) - 1; last >= 0 {
 		buf, s.spare[last] = s.spare[last], nil
 		s.spare = s.spare[:last]
+		s.spareSize -= int64(cap(buf))
 	}
 	return buf
 }

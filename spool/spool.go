@@ -120,8 +120,10 @@ type Spool struct {
 	freed   chan struct{} // closed, and made anew, when there is more room
 	told    time.Time     // when OnFull was called last
 	kept    int64         // bytes of groups that queues keep for Read
-	spare   [][]byte      // buffers for groups
-	wg      sync.WaitGroup
+
+	spare     [][]byte // buffers for groups
+	spareSize int64    // bytes of them
+	wg        sync.WaitGroup
 }
 
 const lockFile = "lock"
