@@ -73,7 +73,7 @@ func newPlan(s *stream, set *settings) (p *plan, err error) {
 			return nil, err
 		}
 		p.catalog = *c.SchemaConfiguration
-		p.s3.spec.Extension = convert.Extension
+		p.s3.spec.Extension, p.s3.spec.Encoding = convert.Extension, p.converter.ContentEncoding()
 	}
 	if p.chain != nil {
 		p.s3.spec.Delimiter = p.chain.Delimiter()
