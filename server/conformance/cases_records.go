@@ -148,6 +148,9 @@ func conversionCases() []Case {
 		Case{Name: "records as Parquet", Source: "FLOCI, facts 4.1", Steps: []Step{
 			create(conversion(all)), put(`{"id":1}`), delivered(Object{Key: `\.parquet$`, Encoding: "hadoop-snappy", Body: `~(?s)^PAR1.*PAR1$`}),
 		}},
+		Case{Name: "a file extension in place of .parquet", Source: "BOTO (it overrides the default), facts 4.1; FLOCI", Steps: []Step{
+			create(`,"FileExtension":".x"` + conversion(all)), put(`{"id":1}`), delivered(Object{Key: `^` + folder + name + `\.x$`, Encoding: "hadoop-snappy", Body: `~(?s)^PAR1.*PAR1$`}),
+		}},
 		Case{Name: "a record that is no JSON", Source: "DG23, FLOCI, facts 4.4", Steps: []Step{
 			create(`,"ErrorOutputPrefix":"e/!{firehose:error-output-type}/"` + conversion(all)), put(`x`), delivered(Object{
 				Key: `^e/format-conversion-failed/{s}-1-[^.]*$`, Body: `~"lastErrorCode":"DataFormatConversion\.ParseError"`,
