@@ -41,7 +41,6 @@ type boto3Call struct {
 
 // boto3Answer is a line from the driver.
 type boto3Answer struct {
-	Version string          `json:"version"`
 	Missing string          `json:"missing"` // why there is no boto3
 	Error   string          `json:"error"`   // of the driver or boto3, not the service
 	Status  int             `json:"status"`
