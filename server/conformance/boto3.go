@@ -130,7 +130,7 @@ func (c *boto3SDK) call(_ context.Context, op, in, sign string) (answer, error) 
 		err = errors.New("boto3 has sent nothing")
 	// It takes what is no JSON for an output without members, or for the message of
 	// an error whose code is the status.
-	case err == nil && (!json.Valid(a.body) || a.code == strconv.Itoa(a.status)):
+	case err == nil && (len(a.body) > 0 && !json.Valid(a.body) || a.code == strconv.Itoa(a.status)):
 		err = errors.New("boto3 has read nothing")
 	}
 	return a, err

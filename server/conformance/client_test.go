@@ -10,7 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // openFor is the SDK at e until the test's end.
@@ -61,31 +64,23 @@ func TestClient(t *testing.T) {
 		{"throttled", 400, `{"__type":"ThrottlingException","message":"m"}`, answer{status: 400, code: "ThrottlingException", message: "m"}, false},
 		{"an error that is no JSON", 502, `<html>`, answer{status: 502}, true},
 		{"an output that is no JSON", 200, `<html>`, answer{status: 200}, true},
+		{"an empty output", 200, ``, answer{status: 200}, false},
 		{"no answer", 0, ``, answer{}, true},
 	}
 	for _, sdk := range []SDK{Go, Boto3} {
 		t.Run(string(sdk), func(t *testing.T) {
-			var status, calls int
-			var body, authorization, sent string
-			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				text, _ := io.ReadAll(r.Body)
-				calls, authorization, sent = calls+1, r.Header.Get("Authorization"), string(text)
-				if status == 0 {
-					panic(http.ErrAbortHandler)
-				}
-				w.WriteHeader(status)
-				fmt.Fprint(w, body)
-			}))
+			var f fixed
+			srv := httptest.NewServer(&f)
 			defer srv.Close()
 			c := sdk.openFor(t, Endpoint{URL: srv.URL, Key: "AKIDGIVEN", Secret: "s"})
 			for _, tc := range cases {
-				status, body, calls = tc.status, tc.body, 0
+				f.set(tc.status, tc.body)
 				got, err := c.call(t.Context(), "ListDeliveryStreams", `{"Limit":0}`, "")
-				if calls != 1 || (err != nil) != tc.fails {
-					t.Errorf("%s: %d calls, %v", tc.name, calls, err)
+				if (err != nil) != tc.fails {
+					t.Errorf("%s: %v", tc.name, err)
 				}
-				if !strings.HasPrefix(authorization, "AWS4-HMAC-SHA256 Credential=AKIDGIVEN/") || !strings.Contains(authorization, "/us-east-1/firehose/aws4_request") || sent != `{"Limit":0}` && sent != `{"Limit": 0}` {
-					t.Errorf("%s: signed %s; sent %s", tc.name, authorization, sent)
+				if diff := gocmp.Diff([]string{`AKIDGIVEN us-east-1 {"Limit":0}`}, f.calls()); diff != "" {
+					t.Errorf("%s: calls (-want +got):\n%s", tc.name, diff)
 				}
 				if got.status != tc.want.status || string(got.body) != tc.body || !tc.fails && (got.code != tc.want.code || got.message != tc.want.message) {
 					t.Errorf("%s: %d %s, read as %s %q, want %d %s %q", tc.name, got.status, got.body, got.code, got.message, tc.want.status, tc.want.code, tc.want.message)
@@ -96,14 +91,48 @@ func TestClient(t *testing.T) {
 					}
 				}
 			}
-			calls = 0
+			f.set(200, "{}")
 			for op, in := range map[string]string{"ListDeliveryStreams": `{"Limits":1}`, "MakeDeliveryStream": `{}`} {
-				if got, err := c.call(t.Context(), op, in, ""); err == nil || calls != 0 {
-					t.Errorf("%s %s: %d calls, %+v", op, in, calls, got)
+				if got, err := c.call(t.Context(), op, in, ""); err == nil || len(f.calls()) > 0 {
+					t.Errorf("%s %s: %q, %+v", op, in, f.calls(), got)
 				}
 			}
 		})
 	}
+}
+
+// fixed answers every call alike.
+type fixed struct {
+	mu     sync.Mutex // guards all below
+	status int        // 0: the connection ends
+	body   string
+	got    []string
+}
+
+func (f *fixed) set(status int, body string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status, f.body, f.got = status, body, nil
+}
+
+// calls is each call's key, region and body since set.
+func (f *fixed) calls() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.got
+}
+
+func (f *fixed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	text, _ := io.ReadAll(r.Body)
+	scope := strings.Split(strings.TrimPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="), "/") // KEY/DATE/REGION/…
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = append(f.got, scope[0]+" "+scope[min(2, len(scope)-1)]+" "+strings.ReplaceAll(string(text), " ", ""))
+	if f.status == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(f.status)
+	fmt.Fprint(w, f.body)
 }
 
 // A python3 without boto3, or with one that ends, is told from one that answers.
