@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"encoding/json"
 	"iter"
 	"slices"
@@ -74,7 +75,8 @@ func newPlan(s *stream, set *settings) (p *plan, err error) {
 			return nil, err
 		}
 		p.catalog = *c.SchemaConfiguration
-		p.s3.spec.Extension = convert.Extension
+		p.s3.spec.Extension = cmp.Or(d.FileExtension, convert.Extension)
+		p.s3.spec.Encoding = p.converter.ContentEncoding()
 	}
 	if p.chain != nil {
 		p.s3.spec.Delimiter = p.chain.Delimiter()
