@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +40,7 @@ import (
 // The load costs next to nothing: the call is signed once.
 
 const (
-	serverConns = 16
+	serverConns = 64
 	benchKey    = "AKIDBENCH"
 	benchSecret = "secret"
 )
@@ -68,6 +69,7 @@ func beServer(kind string, j job) error {
 		cfg := local.Config{Destination: nowhere{}, Logger: slog.New(slog.DiscardHandler)}
 		if kind != "serve local" {
 			cfg.State = filepath.Join(j.Dir, "state")
+			runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // as hydrant local does
 		}
 		if kind == "serve local with files" {
 			cfg.Dir, cfg.Destination = filepath.Join(j.Dir, "objects"), nil
@@ -225,11 +227,11 @@ func (s *served) request(size, batch int) ([]byte, error) {
 	return raw.Bytes(), err
 }
 
-// load sends the call by all connections until done says so, and returns how often.
-func (s *served) load(raw []byte, done func(calls int64) bool) (int64, error) {
+// load sends the call by so many connections until done says so, and returns how often.
+func (s *served) load(raw []byte, conns int, done func(calls int64) bool) (int64, error) {
 	var calls atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, serverConns)
+	errs := make([]error, conns)
 	for i := range errs {
 		wg.Go(func() {
 			var c net.Conn
@@ -303,7 +305,7 @@ func passAnswer(r *bufio.Reader) (closes bool, err error) {
 }
 
 // serverTrial runs one server for the bench's time.
-func (b *bench) serverTrial(kind string, size, batch int) func() (result, error) {
+func (b *bench) serverTrial(kind string, size, batch, conns int) func() (result, error) {
 	return func() (res result, err error) {
 		dir, err := os.MkdirTemp(b.dir, "bench")
 		if err != nil {
@@ -324,7 +326,7 @@ func (b *bench) serverTrial(kind string, size, batch int) func() (result, error)
 		if err != nil {
 			return res, err
 		}
-		if _, err := s.load(raw, func(n int64) bool { return n >= 50 }); err != nil { // warm
+		if _, err := s.load(raw, conns, func(n int64) bool { return n >= 50 }); err != nil { // warm
 			return res, err
 		}
 		before, err := s.cpu()
@@ -332,7 +334,7 @@ func (b *bench) serverTrial(kind string, size, batch int) func() (result, error)
 			return res, err
 		}
 		began := time.Now()
-		calls, err := s.load(raw, func(int64) bool { return time.Since(began).Seconds() >= b.seconds })
+		calls, err := s.load(raw, conns, func(int64) bool { return time.Since(began).Seconds() >= b.seconds })
 		if err != nil {
 			return res, err
 		}
@@ -354,22 +356,24 @@ func (b *bench) servers() (string, error) {
 	if exec.Command("python3", "-c", "import moto.server").Run() == nil {
 		kinds = append(kinds, struct{ kind, name string }{"moto", "moto"})
 	}
-	t := newTable("| 500 records of 200 B a call | records/s | CPU µs a record | **CPU / bare** | records/s / moto | MiB |")
-	var trials []func() (result, error)
-	for _, k := range kinds {
-		trials = append(trials, b.serverTrial(k.kind, 200, 500))
-	}
-	got, err := b.rounds(trials...)
-	if err != nil {
-		return "", err
-	}
-	for i, k := range kinds {
-		toMoto := "–"
-		if kinds[len(kinds)-1].kind == "moto" {
-			toMoto = ratio(got[i], got[len(kinds)-1], rate)
+	t := newTable("| 500 records of 200 B a call | connections | records/s | CPU µs a record | **CPU / bare** | **records/s / moto** | MiB |")
+	for _, conns := range []int{serverConns, 1} {
+		var trials []func() (result, error)
+		for _, k := range kinds {
+			trials = append(trials, b.serverTrial(k.kind, 200, 500, conns))
 		}
-		t.row("%s | %s | %s | **%s** | %s | %.0f", k.name, count(middle(got[i], rate)), digits(middle(got[i], result.perMillion)),
-			ratio(got[i], got[0], result.perMillion), toMoto, middle(got[i], func(r result) float64 { return float64(r.PeakRSS) / (1 << 20) }))
+		got, err := b.rounds(trials...)
+		if err != nil {
+			return "", err
+		}
+		for i, k := range kinds {
+			toMoto := "–"
+			if last := len(kinds) - 1; kinds[last].kind == "moto" {
+				toMoto = ratio(got[i], got[last], rate)
+			}
+			t.row("%s | %d | %s | %s | **%s** | **%s** | %.0f", k.name, conns, count(middle(got[i], rate)), digits(middle(got[i], result.perMillion)),
+				ratio(got[i], got[0], result.perMillion), toMoto, middle(got[i], func(r result) float64 { return float64(r.PeakRSS) / (1 << 20) }))
+		}
 	}
 	return t.String(), nil
 }
@@ -396,7 +400,7 @@ func (b *bench) flat() (string, error) {
 	t := newTable("| put so far, 1 KiB records | MiB of memory |")
 	total := int64(b.gb * 1e9 / (500 * 1024))
 	for part := range 5 {
-		if _, err := s.load(raw, func(n int64) bool { return n >= total/5 }); err != nil {
+		if _, err := s.load(raw, serverConns, func(n int64) bool { return n >= total/5 }); err != nil {
 			return "", err
 		}
 		t.row("%.1f GB | %.0f", b.gb*float64(part+1)/5, float64(s.rss())/(1<<20))

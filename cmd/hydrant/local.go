@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -161,6 +162,9 @@ func (a *app) localConfig(ctx context.Context, o *localOptions) (cfg local.Confi
 	}
 	if !o.ephemeral {
 		cfg.State = cmp.Or(o.state, filepath.Join(o.dir, ".hydrant"))
+		if os.Getenv("GOMAXPROCS") == "" { // one more, as one waits for the disk; see docs/PERFORMANCE.md
+			runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+		}
 	}
 	if o.maxJournal != "" {
 		if cfg.MaxJournal, err = ui.ParseBytes(o.maxJournal); err != nil || cfg.MaxJournal < 1<<20 {
