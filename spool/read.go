@@ -177,12 +177,14 @@ func (q *Queue) take(list []Record, v *view, e entry, number uint64, at time.Tim
 	if v.acked.has(number) {
 		return list
 	}
-	rec := Record{Number: number, Time: at, MaybeHanded: number < q.before}
+	list = append(list, Record{})
+	rec := &list[len(list)-1]
+	rec.Number, rec.Time, rec.MaybeHanded = number, at, number < q.before
 	rec.parse(e, q.r.source)
 	if rec.Source != "" {
 		q.r.source = rec.Source
 	}
-	return append(list, rec)
+	return list
 }
 
 // skip passes over bytes that are no entry, to the next one that is, and sets
