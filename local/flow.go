@@ -116,6 +116,9 @@ func (f *flow) read() {
 		}
 		f.fed = max(f.fed, next)
 		f.tellLocked()
+		f.mu.Unlock()
+		f.stream.backend.relieve()
+		f.mu.Lock()
 	}
 	f.reading = false
 	f.tellLocked()
@@ -198,6 +201,18 @@ func (f *flow) sealAllLocked() {
 			b.due = true
 		}
 		b.deliverLocked()
+	}
+}
+
+// relieve has buffers delivered before their time where that may help.
+func (f *flow) relieve() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.buffers {
+		if b.open != nil && len(b.sealed) == 0 && b.failures == 0 {
+			b.due = true
+			b.deliverLocked()
+		}
 	}
 }
 

@@ -52,8 +52,9 @@ type Config struct {
 	// and gone with the process.
 	State string
 	// MaxJournal is the most bytes of records that may wait for delivery, of all
-	// streams together; beyond it records are throttled. Default 4 GiB with State,
-	// 256 MiB without.
+	// streams together; beyond it records are throttled. When three quarters of it
+	// are used, buffers are delivered whatever their hints say. Default 4 GiB with
+	// State, 256 MiB without.
 	MaxJournal int64
 
 	// Quota is what each stream takes per second. Default: no limit.
@@ -326,6 +327,17 @@ func (b *Backend) all() []*stream {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Collect(maps.Values(b.streams))
+}
+
+// relieve delivers early when the journal is nearly full: else buffers that are
+// large, or wait long for their last record, would have it refuse others.
+func (b *Backend) relieve() {
+	if b.journal.Totals().Bytes < b.cfg.MaxJournal/4*3 {
+		return
+	}
+	for _, s := range b.all() {
+		s.flow.relieve()
+	}
 }
 
 // Flush delivers now what every stream has accepted before. When something can't

@@ -14,12 +14,14 @@ import (
 
 // reader is where Read is. Only Read uses it.
 type reader struct {
+	source string // the latest
+
+	// In files:
 	seg    *segment // nil before the first
 	copies int      // of seg, when it was opened
 	file   vfs.File
 	scan   scanner
 	at     time.Time // of the latest note
-	source string    // the latest
 
 	// In memory:
 	group  *group // nil before the first
@@ -28,11 +30,12 @@ type reader struct {
 	passed *group // the last that was let go of
 }
 
+// leave lets go of the file.
 func (r *reader) leave() {
 	if r.file != nil {
 		_ = r.file.Close()
 	}
-	*r = reader{scan: scanner{buf: r.scan.buf[:0]}, group: r.group, off: r.off, number: r.number, passed: r.passed}
+	r.seg, r.file, r.scan, r.at = nil, nil, scanner{buf: r.scan.buf[:0]}, time.Time{}
 }
 
 // Read appends to list the next records that are not acknowledged, in order, and
