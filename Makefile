@@ -1,7 +1,7 @@
-.PHONY: help test race lint fmt simulate crash rotate bench fuzz
+.PHONY: help test race lint conformance simulate crash rotate bench fuzz
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' Makefile
 
 MODULES = hydrantprom hydrantotel bench
 test: ## run all tests
@@ -11,14 +11,14 @@ test: ## run all tests
 race: ## run all tests under the race detector
 	go test -race ./...
 
-lint: ## vet, staticcheck, gofumpt
+lint: ## vet, staticcheck, gofumpt; "go tool gofumpt -w ." formats
 	go vet ./...
 	@for m in $(MODULES); do (cd $$m && go vet ./...) || exit 1; done
 	go tool staticcheck ./...
 	@test -z "$$(go tool gofumpt -l .)" || { go tool gofumpt -d .; exit 1; }
 
-fmt: ## format the code
-	go tool gofumpt -w .
+conformance: ## run AWS's known answers against the local Firehose and moto, by the SDK for Go and boto3, into docs/CONFORMANCE.md
+	go run ./server/conformance/score
 
 SEEDS ?= 10000
 simulate: ## run the producer against SEEDS (10000) random troubles

@@ -96,13 +96,22 @@ func writeLines(file string, j job) error {
 	return nil
 }
 
+// buildHydrant builds the program, which the caller removes.
+func buildHydrant() (path string, err error) {
+	path = filepath.Join(os.TempDir(), fmt.Sprintf("bench-hydrant-%d", os.Getpid()))
+	build := exec.Command("go", "build", "-o", path, "./cmd/hydrant")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+}
+
 func sendFile(flags ...string) func(*bench, string, job) (result, error) {
 	return func(b *bench, _ string, j job) (result, error) {
-		hydrant := filepath.Join(os.TempDir(), fmt.Sprintf("bench-hydrant-%d", os.Getpid()))
-		build := exec.Command("go", "build", "-o", hydrant, "./cmd/hydrant")
-		build.Dir = ".."
-		if out, err := build.CombinedOutput(); err != nil {
-			return result{}, fmt.Errorf("%w\n%s", err, out)
+		hydrant, err := buildHydrant()
+		if err != nil {
+			return result{}, err
 		}
 		defer os.Remove(hydrant)
 		return b.fromFile(j, func(file, _ string) *exec.Cmd {

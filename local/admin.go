@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/local/page"
 	"github.com/hydrant-go/hydrant/server"
 )
@@ -108,8 +107,9 @@ const (
 	firstBytes     = 200
 )
 
-func (r *recent) add(o *deliver.Object, records []record) {
-	d := Delivery{Time: time.Now(), Stream: o.Stream, Bucket: o.Bucket, Key: o.Key, Records: len(records), First: linesOf(records)}
+func (r *recent) add(b *batch) {
+	o := b.object
+	d := Delivery{Time: time.Now(), Stream: o.Stream, Bucket: o.Bucket, Key: o.Key, Records: b.n, First: b.lines()}
 	for _, part := range o.Body {
 		d.Bytes += int64(len(part))
 	}
@@ -119,10 +119,10 @@ func (r *recent) add(o *deliver.Object, records []record) {
 	r.list = r.list[:min(len(r.list), keepDeliveries)]
 }
 
-// linesOf is how the first records begin.
-func linesOf(records []record) []string {
+// lines is how the first records begin.
+func (b *batch) lines() []string {
 	lines := []string{}
-	for _, r := range records {
+	for r := range b.all() {
 		for line := range bytes.SplitSeq(bytes.TrimSuffix(r.data, []byte("\n")), []byte("\n")) {
 			if len(lines) == firstLines {
 				return lines
@@ -173,7 +173,7 @@ func (s *stream) state() StreamState {
 		bs := BufferState{Kind: key.kind.String(), Part: key.part, Size: size, Interval: interval.Seconds() * speed, Sealed: len(b.sealed), Failures: b.failures}
 		for _, o := range append(slices.Clone(b.sealed), b.open) {
 			if o != nil {
-				bs.Records += len(o.records)
+				bs.Records += o.n
 				bs.Bytes += o.bytes
 				bs.Age = max(bs.Age, time.Since(o.since).Seconds()*speed)
 			}

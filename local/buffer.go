@@ -3,11 +3,10 @@ package local
 import (
 	"cmp"
 	"context"
+	"iter"
 	"log/slog"
 	"math"
 	"time"
-
-	"github.com/hydrant-go/hydrant/local/deliver"
 )
 
 const (
@@ -61,27 +60,6 @@ type buffer struct {
 	retry    *time.Timer // runs after a failure; no goroutine starts before it
 }
 
-// batch is what is delivered at once, mostly as one object.
-type batch struct {
-	seq     uint64
-	since   time.Time // arrival of the oldest record
-	records []record
-	bytes   int
-	holds   []*hold
-	keys    partition
-
-	// Of who has the turn.
-	converted bool
-	parts     [][]byte        // of the converted file
-	object    *deliver.Object // made at the first attempt
-	plan      *plan           // that it was made by
-}
-
-// partition is what dynamic partitioning has found for a batch's records.
-type partition struct{ fromQuery, fromLambda map[string]string }
-
-func (b *batch) weight() int64 { return int64(b.bytes + len(b.records)*recordOverhead) }
-
 func newBuffer(f *flow, key bufferKey) *buffer {
 	b := &buffer{flow: f, key: key, turn: make(chan struct{}, 1)}
 	stopped := func(fire func()) *time.Timer {
@@ -94,10 +72,10 @@ func newBuffer(f *flow, key bufferKey) *buffer {
 	return b
 }
 
-// addLocked puts records into the buffer, which use h from now on.
-func (b *buffer) addLocked(h *hold, keys partition, records []record) {
+// addLocked puts copies of records into the buffer, which use h from now on.
+func (b *buffer) addLocked(h *hold, keys partition, records iter.Seq[record]) {
 	size, interval := b.flow.plan.hints(b.key.kind)
-	for _, r := range records {
+	for r := range records {
 		if b.open == nil {
 			b.open = &batch{since: r.at, keys: keys}
 			b.interval.Reset(interval)
@@ -107,12 +85,9 @@ func (b *buffer) addLocked(h *hold, keys partition, records []record) {
 			h.users++
 			o.holds = append(o.holds, h)
 		}
-		if r.at.Before(o.since) {
-			o.since = r.at
-		}
-		o.records = append(o.records, r)
-		o.bytes += len(r.data)
-		b.flow.held += weigh(r)
+		before := o.weight()
+		o.add(r)
+		b.flow.held += o.weight() - before
 		if o.bytes >= size {
 			b.sealLocked()
 			b.deliverLocked()
@@ -265,7 +240,7 @@ func (b *buffer) settle(o *batch, err error) {
 	b.failures++
 	b.retry.Reset(f.stream.backend.scaled(wait))
 	f.log.Error("delivery failed, its records stay buffered",
-		slog.Any("error", err), slog.Int("records", len(o.records)), slog.Int("bytes", o.bytes), slog.Duration("retry_in", wait))
+		slog.Any("error", err), slog.Int("records", o.n), slog.Int("bytes", o.bytes), slog.Duration("retry_in", wait))
 }
 
 // forgetLocked lets go of a buffer that is empty, as there may be one for every

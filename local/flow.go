@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/hydrant-go/hydrant/spool"
 )
@@ -15,9 +15,6 @@ import (
 const (
 	// readBytes is how much is taken from the journal at once.
 	readBytes = 256 << 10
-	// recordOverhead is what a record in a buffer is taken to cost beside its
-	// bytes.
-	recordOverhead = 64
 )
 
 // flow is a stream's way from its journal to its destinations. A reader, which
@@ -49,24 +46,6 @@ func newFlow(s *stream, q *spool.Queue, p *plan) *flow {
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
-
-// record is a record in a buffer.
-type record struct {
-	data   []byte
-	raw    []byte // as it was put, if it was processed since
-	number uint64 // in the journal
-	at     time.Time
-}
-
-// original is the record as it was put.
-func (r *record) original() []byte {
-	if r.raw != nil {
-		return r.raw
-	}
-	return r.data
-}
-
-func weigh(r record) int64 { return int64(len(r.data) + recordOverhead) }
 
 // hold keeps records in the journal: those of the ranges, and those of the holds
 // that it was made out of. It lets go when nobody needs it any more.
@@ -119,7 +98,6 @@ func (f *flow) read() {
 		next := f.queue.Stats().Next
 		var err error
 		list, err = f.queue.Read(list[:0], readBytes)
-		records, ranges := taken(list)
 		if err != nil && len(list) == 0 {
 			failures++
 			f.log.Error("cannot read the journal; trying again", slog.Any("error", err))
@@ -130,38 +108,45 @@ func (f *flow) read() {
 		}
 		failures = 0
 		f.mu.Lock()
-		if len(records) > 0 {
-			next, f.more = records[len(records)-1].number+1, true
-			h := &hold{users: 1, ranges: ranges}
-			f.plan.enterLocked(f, h, records)
+		if n := len(list); n > 0 {
+			next, f.more = list[n-1].Number+1, true
+			h := &hold{users: 1, ranges: rangesOf(list)}
+			f.plan.enterLocked(f, h, fromJournal(list))
 			f.doneLocked(h)
 		}
 		f.fed = max(f.fed, next)
 		f.tellLocked()
+		f.mu.Unlock()
+		f.stream.backend.relieve()
+		f.mu.Lock()
 	}
 	f.reading = false
 	f.tellLocked()
 }
 
-// taken copies what was read from the journal, whose memory is not ours.
-func taken(list []spool.Record) (records []record, ranges []spool.Range) {
-	size := 0
-	for i := range list {
-		size += len(list[i].Data)
-	}
-	memory := make([]byte, 0, size)
-	records = make([]record, len(list))
-	for i := range list {
-		r := &list[i]
-		memory = append(memory, r.Data...)
-		records[i] = record{data: memory[len(memory)-len(r.Data) : len(memory) : len(memory)], number: r.Number, at: r.Time}
-		if n := len(ranges); n > 0 && ranges[n-1].First+ranges[n-1].N == r.Number {
-			ranges[n-1].N++
-		} else {
-			ranges = append(ranges, spool.Range{First: r.Number, N: 1})
+// fromJournal are records that were read from the journal, whose memory is not ours.
+func fromJournal(list []spool.Record) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for i := range list {
+			r := &list[i]
+			if !yield(record{data: r.Data, put: len(r.Data), number: r.Number, at: r.Time}) {
+				return
+			}
 		}
 	}
-	return records, ranges
+}
+
+// rangesOf are the records' numbers.
+func rangesOf(list []spool.Record) (ranges []spool.Range) {
+	for i := range list {
+		number := list[i].Number
+		if n := len(ranges); n > 0 && ranges[n-1].First+ranges[n-1].N == number {
+			ranges[n-1].N++
+		} else {
+			ranges = append(ranges, spool.Range{First: number, N: 1})
+		}
+	}
+	return ranges
 }
 
 // doneLocked ends a use of holds.
@@ -216,6 +201,18 @@ func (f *flow) sealAllLocked() {
 			b.due = true
 		}
 		b.deliverLocked()
+	}
+}
+
+// relieve has buffers delivered before their time where that may help.
+func (f *flow) relieve() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.buffers {
+		if b.open != nil && len(b.sealed) == 0 && b.failures == 0 {
+			b.due = true
+			b.deliverLocked()
+		}
 	}
 }
 

@@ -52,8 +52,9 @@ type Config struct {
 	// and gone with the process.
 	State string
 	// MaxJournal is the most bytes of records that may wait for delivery, of all
-	// streams together; beyond it records are throttled. Default 4 GiB with State,
-	// 256 MiB without.
+	// streams together; beyond it records are throttled. When three quarters of it
+	// are used, buffers are delivered whatever their hints say. Default 4 GiB with
+	// State, 256 MiB without.
 	MaxJournal int64
 
 	// Quota is what each stream takes per second. Default: no limit.
@@ -241,9 +242,7 @@ func (b *Backend) openJournal() (err error) {
 	}}
 	dir := filepath.Join(b.cfg.State, "journal")
 	if b.cfg.State == "" {
-		memory := vfs.NewMem(0)
-		memory.Volatile = true
-		o.FS, o.SyncEvery, o.SegmentBytes, dir = memory, -1, 4<<20, "journal"
+		o.FS, o.SyncEvery, o.SegmentBytes, dir = vfs.NewMemory(), -1, 4<<20, "journal"
 	}
 	b.journal, err = spool.Open(dir, o)
 	return err
@@ -354,6 +353,17 @@ func (b *Backend) all() []*stream {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Collect(maps.Values(b.streams))
+}
+
+// relieve delivers early when the journal is nearly full: else buffers that are
+// large, or wait long for their last record, would have it refuse others.
+func (b *Backend) relieve() {
+	if b.journal.Totals().Bytes < b.cfg.MaxJournal/4*3 {
+		return
+	}
+	for _, s := range b.all() {
+		s.flow.relieve()
+	}
 }
 
 // Flush delivers now what every stream has accepted before. When something can't

@@ -453,12 +453,19 @@ func TestFlushResumes(t *testing.T) {
 func TestMemoryBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := backend(t, Config{MaxJournal: 1 << 20}, 5, 60)
+		inTheWay := filepath.Join(b.cfg.Dir, "bucket")
+		if err := os.WriteFile(inTheWay, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		r := strings.Repeat("r", 500_000)
 		if diff := cmp.Diff([]string{"", ""}, put(t, b, r, r)); diff != "" {
 			t.Error(diff)
 		}
 		if got := put(t, b, r); got[0] != wire.CodeServiceUnavailable {
 			t.Errorf("beyond the bound: %q", got)
+		}
+		if err := os.Remove(inTheWay); err != nil {
+			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		wantObjects(t, b, "delivered", r+r)
@@ -467,6 +474,30 @@ func TestMemoryBound(t *testing.T) {
 			t.Error("refused although there is room again")
 		}
 		wantSums(t, b, map[string]float64{"ThrottledRecords": 1})
+	})
+}
+
+// What waits for a long interval does not fill the journal.
+func TestDeliveredEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := backend(t, Config{MaxJournal: 8 << 20}, 128, 900)
+		create(t, b, "idle", server.S3Destination{SizeInMBs: 128, IntervalInSeconds: 900})
+		if _, err := b.PutRecordBatch(t.Context(), me, "idle", [][]byte{make([]byte, 1<<20)}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 40 {
+			if got := put(t, b, strings.Repeat("r", 1_000_000)); got[0] != "" {
+				t.Fatalf("record %d: %s", i, got[0])
+			}
+			synctest.Wait()
+		}
+		if n := b.streams[streamKey{me, "idle"}].queue.Stats().Records; n != 0 {
+			t.Errorf("%d records of the other stream take room", n)
+		}
+		keys, _ := delivered(t, b)
+		if len(keys) > 12 {
+			t.Errorf("%d objects for 41 MB, want few", len(keys))
+		}
 	})
 }
 

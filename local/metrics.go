@@ -151,24 +151,11 @@ func (p *plan) count(metric string, o *batch, err error) {
 		return
 	}
 	s.count(metric+".Success", 1)
-	s.count(metric+".Records", float64(len(o.records)))
-	s.count(metric+".Bytes", float64(asPut(o.records)))
+	s.count(metric+".Records", float64(o.n))
+	s.count(metric+".Bytes", float64(o.put))
 	if metric == "DeliveryToS3" && p.s3.spec.Partitioned {
 		s.count(metric+".ObjectCount", 1)
 	}
-}
-
-// asPut is the bytes of records as they were put. Those that were one once, as long as
-// it was compressed, have all of it in common.
-func asPut(records []record) (n int) {
-	var last *byte
-	for i := range records {
-		raw := records[i].original()
-		if len(raw) > 0 && &raw[0] != last {
-			n, last = n+len(raw), &raw[0]
-		}
-	}
-	return n
 }
 
 // countAttempt takes the samples of an attempt to deliver to the HTTP endpoint.
@@ -209,7 +196,7 @@ func (p *plan) countProcessing(out []process.Record) {
 	}
 	size := 0
 	for i := range out {
-		size += len(out[i].Raw)
+		size += out[i].Put
 	}
 	p.stream.count("SucceedProcessing.Records", float64(len(out)))
 	p.stream.count("SucceedProcessing.Bytes", float64(size))
@@ -219,10 +206,10 @@ func (p *plan) countProcessing(out []process.Record) {
 func (p *plan) countConversion(o *batch, bad []convert.Failed) {
 	failed := 0
 	for i := range bad {
-		failed += len(o.records[bad[i].Index].data)
+		failed += len(o.record(bad[i].Index).data)
 	}
 	s := p.stream
-	s.count("SucceedConversion.Records", float64(len(o.records)-len(bad)))
+	s.count("SucceedConversion.Records", float64(o.n-len(bad)))
 	s.count("SucceedConversion.Bytes", float64(o.bytes-failed))
 	s.count("FailedConversion.Records", float64(len(bad)))
 	s.count("FailedConversion.Bytes", float64(failed))

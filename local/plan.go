@@ -1,7 +1,9 @@
 package local
 
 import (
+	"cmp"
 	"encoding/json"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +76,8 @@ func newPlan(s *stream, set *settings) (p *plan, err error) {
 			return nil, err
 		}
 		p.catalog = *c.SchemaConfiguration
-		p.s3.spec.Extension = convert.Extension
+		p.s3.spec.Extension = cmp.Or(d.FileExtension, convert.Extension)
+		p.s3.spec.Encoding = p.converter.ContentEncoding()
 	}
 	if p.chain != nil {
 		p.s3.spec.Delimiter = p.chain.Delimiter()
@@ -326,7 +329,7 @@ func (p *plan) hints(k kind) (size int, interval time.Duration) {
 }
 
 // enterLocked puts records that were read from the journal into buffers.
-func (p *plan) enterLocked(f *flow, h *hold, records []record) {
+func (p *plan) enterLocked(f *flow, h *hold, records iter.Seq[record]) {
 	if p.backup != nil {
 		f.bufferLocked(bufferKey{toBackup, ""}).addLocked(h, partition{}, records)
 	}

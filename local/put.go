@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/hydrant-go/hydrant/server"
@@ -96,13 +97,22 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// lists is memory for the accepted records of a call.
+var lists = sync.Pool{New: func() any { return new([]spool.Record) }}
+
 // put decides on every record and journals the accepted ones. refuse may be nil.
 func (s *stream) put(ctx context.Context, records [][]byte, refuse func(int) (code, message string)) (wire.PutResponse, error) {
-	accepted := make([]spool.Record, 0, len(records))
-	resp, err := s.admit(records, refuse, &accepted)
+	list := lists.Get().(*[]spool.Record)
+	defer func() {
+		clear(*list)
+		*list = (*list)[:0]
+		lists.Put(list)
+	}()
+	resp, err := s.admit(records, refuse, list)
 	if err != nil {
 		return wire.PutResponse{}, err
 	}
+	accepted := *list
 	if err := s.store(ctx, accepted); err != nil {
 		if errors.Is(err, spool.ErrClosed) {
 			return wire.PutResponse{}, s.whyGone()

@@ -40,14 +40,14 @@ func (ids *recordIDs) next(n int) string {
 	var text strings.Builder
 	text.Grow(n * recordIDLen)
 	last := ids.last.Add(uint64(n))
+	var id [recordIDLen]byte
 	for i := range uint64(n) {
 		x := mix(last - i)
-		var number [numberLen]byte
-		for j := range number {
-			number[j] = base64Alphabet[x>>(6*j)%64]
+		for j := range numberLen {
+			id[j] = base64Alphabet[x>>(6*j)%64]
 		}
-		text.Write(number[:])
-		text.WriteString(ids.noise[x%windows:][:recordIDLen-numberLen])
+		copy(id[numberLen:], ids.noise[x%windows:])
+		text.Write(id[:])
 	}
 	return text.String()
 }

@@ -45,12 +45,14 @@ func (p *plan) deliver(ctx context.Context, b *buffer, o *batch) error {
 // process runs the processors.
 func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 	if p.chain == nil { // no processors any more
-		f.share(o, func(h *hold) { f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, o.records) })
+		f.share(o, func(h *hold) {
+			f.bufferLocked(bufferKey{toDestination, ""}).addLocked(h, partition{}, o.all())
+		})
 		return nil
 	}
-	in := make([]process.Record, len(o.records))
-	for i, r := range o.records {
-		in[i] = process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at}
+	in := make([]process.Record, 0, o.n)
+	for r := range o.all() {
+		in = append(in, process.Record{Data: r.data, ID: sequence(r.number), Arrival: r.at})
 	}
 	out, bad, err := p.chain.Run(ctx, in)
 	if err != nil {
@@ -92,7 +94,7 @@ const maxPartitions = 500
 
 // routeLocked puts a record that was processed into its partition's buffer.
 func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
-	rec := record{data: r.Data, raw: r.Raw, at: r.Arrival}
+	rec := record{data: r.Data, raw: r.Raw, put: r.Put, at: r.Arrival}
 	key, keys := bufferKey{kind: toDestination}, partition{r.FromQuery, r.FromLambda}
 	if p.s3.spec.Partitioned && p.endpoint == nil {
 		var fault string
@@ -109,7 +111,7 @@ func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
 			return
 		}
 	}
-	f.bufferLocked(key).addLocked(h, keys, []record{rec})
+	f.bufferLocked(key).addLocked(h, keys, single(rec))
 }
 
 // partOf names a partition by the keys that the prefix uses, or tells why there can
@@ -153,12 +155,12 @@ func (k partition) values(at time.Time) deliver.Values {
 
 // failLocked puts a line about a record that was not processed into its buffer.
 func (p *plan) failLocked(f *flow, h *hold, bad *process.Failed) {
-	f.errorLocked(h, bad.Type, record{data: bad.AppendLine(nil), raw: bad.Record.Raw, at: bad.Record.Arrival})
+	f.errorLocked(h, bad.Type, record{data: bad.AppendLine(nil), put: bad.Record.Put, at: bad.Record.Arrival})
 }
 
 // errorLocked puts a line about a record into the buffer of errors of a type.
 func (f *flow) errorLocked(h *hold, errorType string, line record) {
-	f.bufferLocked(bufferKey{toErrors, errorType}).addLocked(h, partition{}, []record{line})
+	f.bufferLocked(bufferKey{toErrors, errorType}).addLocked(h, partition{}, single(line))
 }
 
 // put delivers a batch to the S3 destination.
@@ -179,7 +181,7 @@ func (p *plan) put(ctx context.Context, f *flow, o *batch) error {
 
 // convert makes a batch's file. What can't be converted goes to the errors.
 func (p *plan) convert(f *flow, o *batch) error {
-	parts, bad, err := p.converter.Convert(bodies(o.records))
+	parts, bad, err := p.converter.Convert(o.data())
 	if err != nil {
 		return err
 	}
@@ -190,8 +192,8 @@ func (p *plan) convert(f *flow, o *batch) error {
 	}
 	f.share(o, func(h *hold) {
 		for i := range bad {
-			r := &o.records[bad[i].Index]
-			f.errorLocked(h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], r), raw: r.original(), at: r.at})
+			r := o.record(bad[i].Index)
+			f.errorLocked(h, convert.ErrorOutputType, record{data: p.conversionLine(&bad[i], &r), put: r.put, at: r.at})
 		}
 	})
 	for i := range bad {
@@ -202,8 +204,8 @@ func (p *plan) convert(f *flow, o *batch) error {
 
 // post delivers a batch to the HTTP endpoint.
 func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
-	failures := p.endpoint.Deliver(ctx, bodies(o.records))
-	rest := len(o.records)
+	failures := p.endpoint.Deliver(ctx, o.data())
+	rest := o.n
 	for i := range failures {
 		fl := &failures[i]
 		if fl.Cancelled {
@@ -216,22 +218,19 @@ func (p *plan) post(ctx context.Context, f *flow, o *batch) error {
 		}
 		f.share(o, func(h *hold) {
 			for j := fl.From; j < fl.To; j++ {
-				r := &o.records[j]
-				f.errorLocked(h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), at: r.at})
+				r := o.record(j)
+				f.errorLocked(h, httpendpoint.ErrorOutputType, record{data: fl.AppendErrorLine(nil, r.data, r.at, sequence(r.number)), put: r.put, at: r.at})
 			}
 		})
 	}
 	p.stream.count("DeliveryToHttpEndpoint.DataFreshness", time.Since(o.since).Seconds())
-	if rest == len(o.records) {
+	if rest == o.n {
 		return nil
 	}
 	f.mu.Lock() // what was delivered is not sent again
 	defer f.mu.Unlock()
 	before := o.weight()
-	for _, r := range o.records[:rest] {
-		o.bytes -= len(r.data)
-	}
-	o.records = o.records[rest:]
+	o.drop(rest)
 	f.held -= before - o.weight()
 	return ctx.Err()
 }
@@ -250,7 +249,7 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 	err := p.stream.backend.dest.Put(ctx, o.object)
 	if err == nil {
 		p.stream.totals.objects.Add(1)
-		p.stream.backend.recent.add(o.object, o.records)
+		p.stream.backend.recent.add(o)
 	} else {
 		p.stream.totals.failures.Add(1)
 	}
@@ -261,7 +260,7 @@ func (p *plan) store(ctx context.Context, to *bucket, metric, errorType string, 
 		p.count(metric, o, err)
 	}
 	if metric == "DeliveryToS3" && errorType == "" && err == nil {
-		p.stream.totals.delivered.Add(int64(len(o.records)))
+		p.stream.totals.delivered.Add(int64(o.n))
 	}
 	return err
 }
@@ -271,15 +270,7 @@ func (o *batch) body() [][]byte {
 	if o.converted {
 		return o.parts
 	}
-	return bodies(o.records)
-}
-
-func bodies(records []record) [][]byte {
-	list := make([][]byte, len(records))
-	for i := range records {
-		list[i] = records[i].data
-	}
-	return list
+	return o.data()
 }
 
 // conversionLine is the line about a record that could not be converted.

@@ -52,7 +52,7 @@ func (q *Queue) commit() {
 	defer s.mu.Unlock()
 	for q.open.n > 0 || q.kicked {
 		g := q.open
-		q.open, q.kicked = newGroup(q.spare), false
+		q.open, q.kicked = newGroup(), false
 		close(q.taken)
 		q.taken = make(chan struct{})
 		n := &note{at: g.at, handed: q.handedLocked(g.n), acked: q.unnoted}
@@ -67,10 +67,6 @@ func (q *Queue) commit() {
 		}
 		q.publishLocked(g, n, err)
 		close(g.done)
-		q.spare = nil
-		if cap(g.buf) <= 2*groupBytes {
-			q.spare = g.buf
-		}
 		q.trimLocked()
 	}
 	q.committing = false
@@ -105,6 +101,7 @@ func (q *Queue) publishLocked(g *group, n *note, err error) {
 		g.err = err
 		q.burnLocked(g.n)
 		s.freeLocked(int64(g.n), 0)
+		s.spareLocked(g.buf)
 		return
 	}
 	q.noted = n.handed
@@ -112,6 +109,7 @@ func (q *Queue) publishLocked(g *group, n *note, err error) {
 	for _, t := range g.tags {
 		q.tags = append(q.tags, tag{g.first + t.number, t.value})
 	}
+	q.keepLocked(g)
 	q.next += g.n
 	s.count += int64(g.n)
 	if s.o.SyncEvery > 0 && !q.syncArmed && w.synced.index != w.end.index {

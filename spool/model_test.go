@@ -225,6 +225,7 @@ func (m *model) open() {
 	if err != nil {
 		m.fatal("open: %v", err)
 	}
+	s.recent = int64(m.rng.IntN(4) * m.rng.IntN(4000)) // some of it from memory, some from files
 	m.s = s
 }
 
@@ -298,9 +299,26 @@ func (m *model) ack(name string) {
 	m.queue(name).Ack(done...)
 }
 
+// drain reads all that there is.
+func (m *model) drain() {
+	for name, mq := range m.queues {
+		for m.queue(name).Stats().Unread > 0 {
+			m.read(name)
+		}
+		for data := range mq.accepted {
+			if mq.out[data] == 0 {
+				m.fatal("%q was accepted and is not read", data)
+			}
+		}
+	}
+}
+
 // restart closes the spool and opens it again, with the file system failing at the
 // end or not.
 func (m *model) restart(sound bool) {
+	if m.rng.IntN(2) == 0 {
+		m.drain()
+	}
 	for _, name := range []string{"a", "b"} {
 		mq := m.queues[name]
 		if m.rng.IntN(2) == 0 {

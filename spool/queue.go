@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hydrant-go/hydrant/internal/vfs"
@@ -58,8 +59,9 @@ type Queue struct {
 	tags       []tag         // of records that Read has not returned, by number
 	open       *group        // what the next commit writes
 	taken      chan struct{} // closed, and made anew, when a commit takes it
-	spare      []byte        // a buffer for a group
-	source     []byte        // and for a record's source
+	source     []byte        // a buffer for a record's source
+	recent     []*group      // committed, in memory for Read (recent.go)
+	recentSize int64         // bytes of them
 	committing bool          // the committer runs
 	removed    chan struct{} // not nil: Remove was called; closed when no committer runs any more
 	kicked     bool          // notes, or a sync, are to be written
@@ -90,16 +92,20 @@ type group struct {
 	first uint64 // the number of its first record
 	err   error
 	done  chan struct{} // closed when first or err are set
+
+	// Of one that is kept for Read: its segment, and where it ends there.
+	seg  *segment
+	mark mark
 }
 
 func (s *Spool) newQueue(name string) *Queue {
 	return &Queue{
 		spool: s, name: name, dir: queueDir(s.dir, name), next: 1, cursor: 1, acked: ranges{{0, 1}},
-		open: newGroup(nil), taken: make(chan struct{}),
+		open: newGroup(), taken: make(chan struct{}),
 	}
 }
 
-func newGroup(buf []byte) *group { return &group{buf: buf[:0], done: make(chan struct{})} }
+func newGroup() *group { return &group{done: make(chan struct{})} }
 
 // Name is the queue's name.
 func (q *Queue) Name() string { return q.name }
@@ -171,9 +177,10 @@ func (q *Queue) add(ctx context.Context, records []Record, size int64) (g *group
 	}
 	g = q.open
 	if g.n == 0 {
-		g.at = time.Now()
+		g.at, g.buf = time.Now(), s.bufferLocked()
 	}
 	at = g.n
+	g.buf = slices.Grow(g.buf, int(size))
 	for i := range records {
 		r := &records[i]
 		if r.sourced() {

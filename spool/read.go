@@ -14,19 +14,28 @@ import (
 
 // reader is where Read is. Only Read uses it.
 type reader struct {
+	source string // the latest
+
+	// In files:
 	seg    *segment // nil before the first
 	copies int      // of seg, when it was opened
 	file   vfs.File
 	scan   scanner
 	at     time.Time // of the latest note
-	source string    // the latest
+
+	// In memory:
+	group  *group // nil before the first
+	off    int    // of the next entry
+	number uint64 // of its record
+	passed *group // the last that was let go of
 }
 
+// leave lets go of the file.
 func (r *reader) leave() {
 	if r.file != nil {
 		_ = r.file.Close()
 	}
-	*r = reader{scan: scanner{buf: r.scan.buf[:0]}}
+	r.seg, r.file, r.scan, r.at = nil, nil, scanner{buf: r.scan.buf[:0]}, time.Time{}
 }
 
 // Read appends to list the next records that are not acknowledged, in order, and
@@ -41,6 +50,14 @@ func (q *Queue) Read(list []Record, bytes int) ([]Record, error) {
 		if err != nil || v.cursor == v.limit {
 			return list, err
 		}
+		if v.recent != nil {
+			list = q.collectRecent(list, &v, bytes)
+			q.pass(list[had:], v.cursor)
+			if len(list) > had {
+				return list, nil
+			}
+			continue
+		}
 		if v.seg == nil {
 			if err := q.lose(&v, Damage{}, v.limit); err != nil {
 				return list, err
@@ -53,6 +70,9 @@ func (q *Queue) Read(list []Record, bytes int) ([]Record, error) {
 			}
 		}
 		q.r.scan.size = v.size
+		if g := q.r.passed; g != nil && g.seg == v.seg && g.mark.off > q.r.scan.off {
+			q.r.scan.off, q.r.scan.index = g.mark.off, g.mark.index
+		}
 		list, err = q.collect(list, &v, bytes)
 		q.pass(list[had:], v.cursor)
 		if err != nil || len(list) > had {
@@ -64,6 +84,7 @@ func (q *Queue) Read(list []Record, bytes int) ([]Record, error) {
 // view is what Read may read now: records from cursor up to limit, which seg has,
 // or which are missing if seg is nil.
 type view struct {
+	recent        *group // has them in memory, if not nil
 	seg           *segment
 	size          int64
 	copies        int
@@ -79,6 +100,10 @@ func (q *Queue) look() (v view, err error) {
 		return v, ErrClosed
 	}
 	v.cursor, v.limit = q.acked.upTo(q.cursor), q.next
+	q.dropLocked(v.cursor)
+	if len(q.recent) > 0 && q.recent[0].first <= v.cursor {
+		v.recent = q.recent[0]
+	}
 	for _, seg := range q.segments {
 		if seg.first > v.cursor {
 			v.limit = min(v.limit, seg.first)
@@ -138,23 +163,31 @@ func (q *Queue) collect(list []Record, v *view, bytes int) ([]Record, error) {
 			}
 			continue
 		}
-		number := v.seg.first + uint64(e.index)
-		if number < v.cursor || number >= v.limit {
-			continue
+		n := len(list)
+		if list = q.take(list, v, e, v.seg.first+uint64(e.index), r.at); len(list) > n {
+			bytes -= len(list[n].Data)
 		}
-		v.cursor = number + 1
-		if v.acked.has(number) {
-			continue
-		}
-		rec := Record{Number: number, Time: r.at, MaybeHanded: number < q.before}
-		rec.parse(e, r.source)
-		if rec.Source != "" {
-			r.source = rec.Source
-		}
-		list = append(list, rec)
-		bytes -= len(rec.Data)
 	}
 	return list, nil
+}
+
+// take appends the record of an entry to list, unless it is none of v.
+func (q *Queue) take(list []Record, v *view, e entry, number uint64, at time.Time) []Record {
+	if number < v.cursor || number >= v.limit {
+		return list
+	}
+	v.cursor = number + 1
+	if v.acked.has(number) {
+		return list
+	}
+	list = append(list, Record{})
+	rec := &list[len(list)-1]
+	rec.Number, rec.Time, rec.MaybeHanded = number, at, number < q.before
+	rec.parse(e, q.r.source)
+	if rec.Source != "" {
+		q.r.source = rec.Source
+	}
+	return list
 }
 
 // skip passes over bytes that are no entry, to the next one that is, and sets

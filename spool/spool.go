@@ -106,6 +106,8 @@ type Spool struct {
 	o    Options
 	fs   vfs.FS
 	lock interface{ Close() error }
+	// recent bounds what a queue keeps for Read in memory; tests change it.
+	recent int64
 
 	mu      sync.Mutex // guards the fields below, and what queues say that it does; never held over I/O
 	stopped bool       // Append is over
@@ -117,7 +119,11 @@ type Spool struct {
 	count   int64         // of records committed since Open
 	freed   chan struct{} // closed, and made anew, when there is more room
 	told    time.Time     // when OnFull was called last
-	wg      sync.WaitGroup
+	kept    int64         // bytes of groups that queues keep for Read
+
+	spare     [][]byte // buffers for groups
+	spareSize int64    // bytes of them
+	wg        sync.WaitGroup
 }
 
 const lockFile = "lock"
@@ -153,7 +159,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &Spool{dir: dir, o: o, fs: o.FS, lock: noLock{}, queues: map[string]*Queue{}, freed: make(chan struct{})}
+	s := &Spool{dir: dir, o: o, fs: o.FS, lock: noLock{}, recent: recentBytes, queues: map[string]*Queue{}, freed: make(chan struct{})}
 	if o.ReadOnly {
 		s.stopped = true
 	} else {
@@ -339,6 +345,7 @@ func (s *Spool) Remove(q *Queue) error {
 		bytes += seg.size
 	}
 	s.freeLocked(q.leftLocked(), bytes)
+	q.dropLocked(q.next)
 	if err != nil {
 		return fmt.Errorf("remove queue %s: %w", q.name, err)
 	}

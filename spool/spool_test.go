@@ -677,6 +677,7 @@ func TestNested(t *testing.T) {
 	if _, err := f.WriteAt([]byte{1, 2, 3, 4}, at); err != nil { // the CRC of the record
 		t.Fatal(err)
 	}
+	q = queue(t, open(t, "/s", Options{FS: fs.Kill()}), "outer")
 	if got, _ := read(t, q); !slices.Equal(got, []string{"after"}) {
 		t.Errorf("read %q", got)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ ends it.`,
 	f.StringVar(&o.dir, "dir", "hydrant-local", "folder to deliver into")
 	f.StringVar(&o.state, "state", "", "folder of the streams and of what is not delivered yet (default DIR/.hydrant)")
 	f.BoolVar(&o.ephemeral, "ephemeral", false, "keep streams and what is not delivered in memory only")
-	f.StringVar(&o.maxJournal, "max-journal", "", "most bytes that may wait for delivery; beyond it records are throttled (default 4GiB, with --ephemeral 256MiB)")
+	f.StringVar(&o.maxJournal, "max-journal", "", "most bytes that may wait for delivery; from three quarters of it on buffers are delivered early, beyond it records are throttled (default 4GiB, with --ephemeral 256MiB)")
 	f.StringVar(&o.credentials, "credentials", localAccessKey+":"+localSecretKey, "access key id and secret that calls must be signed with, KEY:SECRET")
 	f.BoolVar(&o.noAuth, "no-auth", false, "do not check signatures")
 	f.StringVar(&o.account, "account", "000000000000", "account of all streams, 12 digits")
@@ -163,6 +164,9 @@ func (a *app) localConfig(ctx context.Context, o *localOptions) (cfg local.Confi
 	}
 	if !o.ephemeral {
 		cfg.State = cmp.Or(o.state, filepath.Join(o.dir, ".hydrant"))
+		if os.Getenv("GOMAXPROCS") == "" { // one more, as one waits for the disk; see docs/PERFORMANCE.md
+			runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+		}
 	}
 	if o.maxJournal != "" {
 		if cfg.MaxJournal, err = ui.ParseBytes(o.maxJournal); err != nil || cfg.MaxJournal < 1<<20 {

@@ -20,9 +20,6 @@ type Mem struct {
 	// operation fails with the error that it returns. A failed write may have
 	// written a part, a failed sync a part of what it had to.
 	Fail func(op Op, name string) error
-	// Volatile, to be set before the first use, is for who needs no disk: nothing is
-	// noted of what a sync would keep, so a crash keeps nothing.
-	Volatile bool
 
 	mu     sync.Mutex // guards the fields below
 	rng    *rand.Rand
@@ -275,18 +272,9 @@ func (f *memFile) WriteAt(b []byte, offset int64) (int, error) {
 	if err != nil {
 		b = b[:f.fs.rng.IntN(len(b)+1)]
 	}
-	if f.fs.Volatile && int64(len(f.now)) == offset { // twice the size: append's steps are copied over and over
-		if need := len(f.now) + len(b); need > cap(f.now) {
-			f.now = append(make([]byte, 0, max(2*cap(f.now), need)), f.now...)
-		}
-		f.now = append(f.now, b...)
-		return len(b), err
-	}
 	if len(b) > 0 {
 		f.now = change{offset, b}.apply(f.now)
-		if !f.fs.Volatile {
-			f.pending = append(f.pending, change{offset, f.now[offset:][:len(b)]})
-		}
+		f.pending = append(f.pending, change{offset, f.now[offset:][:len(b)]})
 	}
 	return len(b), err
 }
@@ -299,9 +287,7 @@ func (f *memFile) Truncate(size int64) error {
 	defer f.fs.mu.Unlock()
 	c := change{offset: size}
 	f.now = c.apply(f.now)
-	if !f.fs.Volatile {
-		f.pending = append(f.pending, c)
-	}
+	f.pending = append(f.pending, c)
 	return nil
 }
 

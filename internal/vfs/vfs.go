@@ -1,5 +1,5 @@
-// Package vfs is what the spool sees of a file system: the operating system's, or
-// one in memory that can lose its power.
+// Package vfs is what the spool sees of a file system: the operating system's, one in
+// memory, or one that can lose its power (Mem, for tests).
 package vfs
 
 import (

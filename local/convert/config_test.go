@@ -81,6 +81,16 @@ func TestNewNamesTheColumn(t *testing.T) {
 }
 
 // The schema is as Hive's HiveSchemaConverter makes it, in the table's order.
+func TestContentEncoding(t *testing.T) {
+	for compression, want := range map[string]string{"": "hadoop-snappy", "SNAPPY": "hadoop-snappy", "GZIP": "", "UNCOMPRESSED": ""} {
+		cfg := openX("a:int")
+		cfg.Serializer.ParquetSerDe = &convert.ParquetSerDe{Compression: compression}
+		if got := newConverter(t, cfg).ContentEncoding(); got != want {
+			t.Errorf("compression %q: Content-Encoding %q, want %q", compression, got, want)
+		}
+	}
+}
+
 func TestSchema(t *testing.T) {
 	cfg := openX("z:boolean,y:TINYINT,x:smallint,w:int,w2:integer,v:bigint,u:float,t:double,s:decimal(9,2),s2:decimal,s3:decimal(38),r:string,q:char(3)," +
 		"p:varchar( 9 ),o:binary,n:date,m:timestamp,l:array<array<int>>,k:map<string,struct<`b:``B`:int,a b:string>>")

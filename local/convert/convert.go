@@ -95,7 +95,16 @@ type Converter struct {
 	schema    *parquet.Schema
 	options   []parquet.WriterOption
 	blockSize int
+
+	contentEncoding string
 }
+
+// ContentEncoding is what the file is labelled with in S3, or "". AWS was seen to
+// label Parquet hadoop-snappy, though nothing is around the file: Snappy is within.
+// Readers don't know the name, and take the file as it is. UNVERIFIED: the label for
+// a Compression other than SNAPPY, the default. There is none here: gzip would have
+// browsers and others unpack what is not packed.
+func (c *Converter) ContentEncoding() string { return c.contentEncoding }
 
 // Failed is a record that could not be converted.
 type Failed struct {
@@ -124,6 +133,9 @@ func New(cfg Config) (*Converter, error) {
 	c.row, c.rules, c.blockSize = row, rules, out.BlockSizeBytes
 	c.schema = out.schema(row)
 	c.options = out.options(c.schema)
+	if out.Compression == "SNAPPY" {
+		c.contentEncoding = "hadoop-snappy"
+	}
 	return c, nil
 }
 

@@ -4,6 +4,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -58,6 +59,7 @@ type Spec struct {
 	Errors      bool           // the prefix is an [ErrorPrefix]: nothing is added to it
 	Compression string         // one of the API's formats
 	Extension   string         // ends the key; "" is the compression's own
+	Encoding    string         // the Content-Encoding; "" is the compression's own
 	Zone        *time.Location // of the times in the key; nil is UTC
 	Delimiter   []byte         // between two records
 }
@@ -79,5 +81,5 @@ func (s *Spec) Object(v Values, records [][]byte) (*Object, error) {
 		return nil, err
 	}
 	f := formats[s.Compression]
-	return &Object{Stream: s.Stream, Bucket: s.Bucket, Key: key, ContentEncoding: f.contentEncoding, Body: f.encode(records, s.Delimiter)}, nil
+	return &Object{Stream: s.Stream, Bucket: s.Bucket, Key: key, ContentEncoding: cmp.Or(s.Encoding, f.contentEncoding), Body: f.encode(records, s.Delimiter)}, nil
 }

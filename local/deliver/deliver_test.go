@@ -104,6 +104,14 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// What is encoded already is labelled as it is, and its bytes stay.
+func TestObjectEncoded(t *testing.T) {
+	o, err := (&Spec{Bucket: "b", Prefix: &Prefix{}, Compression: "UNCOMPRESSED", Encoding: "hadoop-snappy"}).Object(Values{Time: time.Now()}, [][]byte{[]byte("abc")})
+	if err != nil || o.ContentEncoding != "hadoop-snappy" || string(o.Body[0]) != "abc" {
+		t.Errorf("Content-Encoding %q, body %q, %v", o.ContentEncoding, o.Body, err)
+	}
+}
+
 func TestSpecValidate(t *testing.T) {
 	for compression, ok := range map[string]bool{"UNCOMPRESSED": true, "GZIP": true, "ZIP": true, "Snappy": true, "HADOOP_SNAPPY": true, "gzip": false, "": false} {
 		if err := (&Spec{Compression: compression}).Validate(); (err == nil) != ok {

@@ -46,6 +46,9 @@ type Record struct {
 	// to the error output in its compressed form (developer guide, troubleshoot
 	// decompression).
 	Raw []byte
+	// Put is how many of the bytes that were put the record stands for: len(Raw), and
+	// of a whole whose parts all have it as Raw nothing but for the first part.
+	Put int
 	// FromQuery and FromLambda are the partition keys that a query and a
 	// function have given; nil is none.
 	FromQuery, FromLambda map[string]string
@@ -105,7 +108,7 @@ func timed(run stage, tell func(time.Duration)) stage {
 func (c *Chain) Run(ctx context.Context, in []Record) (out []Record, failed []Failed, err error) {
 	out = make([]Record, len(in))
 	for i, r := range in {
-		out[i] = Record{Data: r.Data, ID: r.ID, Arrival: r.Arrival, Raw: r.Data}
+		out[i] = Record{Data: r.Data, ID: r.ID, Arrival: r.Arrival, Raw: r.Data, Put: len(r.Data)}
 	}
 	for _, run := range c.stages {
 		var bad []Failed

@@ -23,8 +23,11 @@ func splitting(split func([]byte) [][]byte, wholeRaw bool) stage {
 			out[i] = r
 			out[i].Data = part
 			out[i].ID = fmt.Sprintf("%s.%03d", r.ID, i)
-			if !wholeRaw {
-				out[i].Raw = part
+			switch {
+			case !wholeRaw:
+				out[i].Raw, out[i].Put = part, len(part)
+			case i > 0:
+				out[i].Put = 0
 			}
 		}
 		return out, nil

@@ -48,7 +48,7 @@ func TestSplit(t *testing.T) {
 				t.Fatal(failed)
 			}
 			if test.want == nil {
-				if diff := cmp.Diff(Record{Data: []byte(test.in), ID: "r0", Arrival: arrival, Raw: []byte(test.in)}, out[0]); len(out) != 1 || diff != "" {
+				if diff := cmp.Diff(Record{Data: []byte(test.in), ID: "r0", Arrival: arrival, Raw: []byte(test.in), Put: len(test.in)}, out[0]); len(out) != 1 || diff != "" {
 					t.Errorf("%d records (-want +got):\n%s", len(out), diff)
 				}
 				return
@@ -59,8 +59,8 @@ func TestSplit(t *testing.T) {
 			ids := map[string]bool{}
 			for _, r := range out {
 				ids[r.ID] = true
-				if !bytes.Equal(r.Raw, r.Data) || !r.Arrival.Equal(arrival) {
-					t.Errorf("raw %q of %q, arrival %v", r.Raw, r.Data, r.Arrival)
+				if !bytes.Equal(r.Raw, r.Data) || r.Put != len(r.Raw) || !r.Arrival.Equal(arrival) {
+					t.Errorf("raw %q, %d bytes put, of %q, arrival %v", r.Raw, r.Put, r.Data, r.Arrival)
 				}
 			}
 			if len(ids) != len(out) {

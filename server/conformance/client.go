@@ -1,20 +1,8 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // Endpoint is a Firehose that cases run against, in us-east-1. Its account is
@@ -29,126 +17,53 @@ type Endpoint struct {
 
 const region = "us-east-1"
 
-// client is the SDK's, which keeps the last answer as it came. It is for one
-// goroutine.
-type client struct {
-	Endpoint
-	options firehose.Options
-	s3      *s3.Client
-	last    answer
+// SDK is what makes the calls of a run. None tries a call again, and none takes
+// anything from the environment or from AWS's files of settings.
+type SDK string
+
+// The SDKs.
+const (
+	Go    SDK = "go"    // the AWS SDK for Go, which is part of the program
+	Boto3 SDK = "boto3" // the AWS SDK for Python, by a python3 of its own
+)
+
+// client is an SDK at an endpoint. It is for one goroutine.
+type client interface {
+	// call makes a call. An error is one of the way there, or of an answer that the
+	// SDK cannot read; a refusal is none.
+	call(ctx context.Context, op, in, sign string) (answer, error)
+	makeBucket(ctx context.Context, name string) error
+	// objects reads all of a bucket's.
+	objects(ctx context.Context, bucket string) ([]stored, error)
+	close() error
 }
 
-// answer is what came back by HTTP.
+// answer is what came back.
 type answer struct {
-	status int
-	body   []byte
+	status int    // of HTTP; 0: nothing came
+	body   []byte // as it came
+	// What the SDK made of it: JSON of the output, or the error.
+	output        []byte
+	code, message string
 }
 
-func (e Endpoint) client() *client {
-	c := &client{Endpoint: e}
-	keys := credentials.NewStaticCredentialsProvider(e.Key, e.Secret, "")
-	c.options = firehose.Options{BaseEndpoint: &e.URL, Region: region, Credentials: keys, RetryMaxAttempts: 1, HTTPClient: c}
-	c.s3 = s3.New(s3.Options{
-		BaseEndpoint: &e.URL, Region: region, Credentials: keys, RetryMaxAttempts: 1, UsePathStyle: true, DisableLogOutputChecksumValidationSkipped: true,
-	})
-	return c
+// stored is an object as S3 has it.
+type stored struct {
+	Key      string `json:"key"`
+	Encoding string `json:"encoding"` // its Content-Encoding
+	Type     string `json:"type"`
+	Body     []byte `json:"body"`
 }
 
-// Do makes the Firehose client's calls.
-func (c *client) Do(r *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, err
-	}
-	c.last = answer{resp.StatusCode, body}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, nil
-}
-
-// signings are the ways to sign wrongly.
-var signings = map[string]func(aws.Credentials, string, time.Time) (aws.Credentials, string, time.Time){
-	"with another secret": func(c aws.Credentials, service string, t time.Time) (aws.Credentials, string, time.Time) {
-		c.SecretAccessKey += "x"
-		return c, service, t
-	},
-	"with an unknown key": func(c aws.Credentials, service string, t time.Time) (aws.Credentials, string, time.Time) {
-		c.AccessKeyID = "AKIANOBODYKNOWSTHIS0"
-		return c, service, t
-	},
-	"for another service": func(c aws.Credentials, _ string, t time.Time) (aws.Credentials, string, time.Time) {
-		return c, "kinesis", t
-	},
-	"20 minutes ago": func(c aws.Credentials, service string, t time.Time) (aws.Credentials, string, time.Time) {
-		return c, service, t.Add(-20 * time.Minute)
-	},
-	"in 20 minutes": func(c aws.Credentials, service string, t time.Time) (aws.Credentials, string, time.Time) {
-		return c, service, t.Add(20 * time.Minute)
-	},
-}
-
-// unsigned is the signing without a signature.
+// unsigned is the signing without a signature; signings has the others.
 const unsigned = "not at all"
 
-type signer struct {
-	*v4.Signer
-	how string
-}
-
-// SignHTTP is the SDK's hook.
-func (s signer) SignHTTP(ctx context.Context, keys aws.Credentials, r *http.Request, hash, service, region string, t time.Time, o ...func(*v4.SignerOptions)) error {
-	if s.how == unsigned {
-		return nil
+func (s SDK) open(ctx context.Context, e Endpoint) (client, error) {
+	switch s {
+	case Go:
+		return openGo(e), nil
+	case Boto3:
+		return openBoto3(ctx, e)
 	}
-	keys, service, t = signings[s.how](keys, service, t)
-	return s.Signer.SignHTTP(ctx, keys, r, hash, service, region, t, o...)
-}
-
-type operation func(ctx context.Context, c *firehose.Client, in string) error
-
-// by makes an operation of a client's method, whose input has the members' names.
-func by[I, O any](method func(*firehose.Client, context.Context, *I, ...func(*firehose.Options)) (*O, error)) operation {
-	return func(ctx context.Context, c *firehose.Client, in string) error {
-		input := new(I)
-		dec := json.NewDecoder(bytes.NewReader([]byte(in)))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(input); err != nil {
-			return fmt.Errorf("the case's input: %w", err)
-		}
-		_, err := method(c, ctx, input)
-		return err
-	}
-}
-
-var operations = map[string]operation{
-	"CreateDeliveryStream":          by((*firehose.Client).CreateDeliveryStream),
-	"DeleteDeliveryStream":          by((*firehose.Client).DeleteDeliveryStream),
-	"DescribeDeliveryStream":        by((*firehose.Client).DescribeDeliveryStream),
-	"ListDeliveryStreams":           by((*firehose.Client).ListDeliveryStreams),
-	"ListTagsForDeliveryStream":     by((*firehose.Client).ListTagsForDeliveryStream),
-	"PutRecord":                     by((*firehose.Client).PutRecord),
-	"PutRecordBatch":                by((*firehose.Client).PutRecordBatch),
-	"StartDeliveryStreamEncryption": by((*firehose.Client).StartDeliveryStreamEncryption),
-	"StopDeliveryStreamEncryption":  by((*firehose.Client).StopDeliveryStreamEncryption),
-	"TagDeliveryStream":             by((*firehose.Client).TagDeliveryStream),
-	"UntagDeliveryStream":           by((*firehose.Client).UntagDeliveryStream),
-	"UpdateDestination":             by((*firehose.Client).UpdateDestination),
-}
-
-// call makes a call; its answer is there for an error too, if one came.
-func (c *client) call(ctx context.Context, op, in, sign string) (answer, error) {
-	c.last = answer{}
-	do, ok := operations[op]
-	if !ok {
-		return answer{}, fmt.Errorf("the API has no operation %q", op)
-	}
-	o := c.options
-	if sign != "" {
-		o.HTTPSignerV4 = signer{v4.NewSigner(), sign}
-	}
-	err := do(ctx, firehose.New(o), in)
-	return c.last, err
+	return nil, fmt.Errorf("the SDK %q is unknown here: there are %s and %s", s, Go, Boto3)
 }

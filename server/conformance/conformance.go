@@ -1,6 +1,6 @@
 // Package conformance is what is known of the answers of Amazon Data Firehose, as
-// a table of cases that run against any endpoint by the AWS SDK: the local
-// Firehose, another emulator, or AWS itself.
+// a table of cases that run against any endpoint: the local Firehose, another
+// emulator, or AWS itself. What makes the calls is an AWS SDK, that for Go or boto3.
 //
 // A case says only what a source has: where a source has the code of an error and
 // not its words, the words are not compared.
@@ -8,18 +8,16 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/aws/smithy-go"
 )
 
 // Case is one truth about the service.
@@ -51,9 +49,9 @@ type Want struct {
 	Status  int    `json:"status,omitempty"` // of HTTP; 0: 200, or 400 if there is a Code
 	Code    string `json:"code,omitempty"`   // of the error
 	Message string `json:"message,omitempty"`
-	// Fields is JSON that the answer must contain: of objects the members that are
-	// named, where null is one that must not be there and ~ one that must be, of
-	// any type; of lists every element.
+	// Fields is JSON that the answer must contain, as it came and as the SDK read it:
+	// of objects the members that are named, where null is one that must not be there
+	// and ~ one that must be, of any type; of lists every element.
 	Fields string `json:"fields,omitempty"`
 	// Objects is all of the bucket's, in any order.
 	Objects []Object `json:"objects,omitempty"`
@@ -77,22 +75,27 @@ type Result struct {
 	Err error
 }
 
-// Run runs cases one after the other, and deletes the streams that they make. The
-// endpoint ought to have no others: some cases list all.
-func Run(ctx context.Context, e Endpoint, cases []Case) []Result {
-	c := e.client()
+// Run runs cases by an SDK one after the other, and deletes the streams that they
+// make. The endpoint ought to have no others: some cases list all. An error says
+// that the SDK cannot be had: ErrNoBoto3, or one that is no SDK's name.
+func Run(ctx context.Context, e Endpoint, sdk SDK, cases []Case) ([]Result, error) {
+	c, err := sdk.open(ctx, e)
+	if err != nil {
+		return nil, err
+	}
 	run := strings.ToLower(rand.Text()[:6])
 	results := make([]Result, 0, len(cases))
 	for i, each := range cases {
 		stream := fmt.Sprintf("c%03d-%s", i+1, run)
-		r := runner{client: c, names: strings.NewReplacer("{s}", stream, "{b}", "bucket-"+stream), bucket: "bucket-" + stream}
+		r := runner{client: c, flush: e.Flush, names: strings.NewReplacer("{s}", stream, "{b}", "bucket-"+stream), bucket: "bucket-" + stream}
 		results = append(results, Result{each, r.run(ctx, each)})
 	}
-	return results
+	return results, c.close()
 }
 
 type runner struct {
-	*client
+	client
+	flush  func(context.Context) error
 	names  *strings.Replacer
 	bucket string
 	made   []string // streams
@@ -130,7 +133,7 @@ func (r *runner) step(ctx context.Context, s Step) error {
 	}
 	in := r.names.Replace(s.In)
 	got, err := r.call(ctx, s.Op, in, s.Sign)
-	if s.Op == "CreateDeliveryStream" && err == nil {
+	if s.Op == "CreateDeliveryStream" && err == nil && got.code == "" {
 		var made struct{ DeliveryStreamName string }
 		_ = json.Unmarshal([]byte(in), &made) // call has read it
 		r.made = append(r.made, made.DeliveryStreamName)
@@ -142,46 +145,54 @@ func (w Want) check(got answer, err error, names *strings.Replacer) error {
 	if w.Code != "" {
 		return w.checkRefusal(got, err, names)
 	}
-	if err != nil {
+	if err != nil || got.code != "" || got.status != cmp.Or(w.Status, 200) {
 		return refusal(got, err)
 	}
 	if w.Fields == "" {
 		return nil
 	}
-	var want, have any
+	var want any
 	if err := json.Unmarshal([]byte(names.Replace(w.Fields)), &want); err != nil {
 		return fmt.Errorf("the case's fields: %w", err)
 	}
-	if err := json.Unmarshal(got.body, &have); err != nil {
+	if err := has(got.body, want); err != nil {
+		return err
+	}
+	if err := has(got.output, want); err != nil {
+		return fmt.Errorf("as the SDK read it: %w", err)
+	}
+	return nil
+}
+
+// has tells what text, which is JSON, lacks.
+func has(text []byte, want any) error {
+	var have any
+	if err := json.Unmarshal(text, &have); err != nil {
 		return fmt.Errorf("the answer: %w", err)
 	}
 	return contains("", want, have)
 }
 
 func (w Want) checkRefusal(got answer, err error, names *strings.Replacer) error {
-	if err == nil {
+	if err == nil && got.code == "" {
 		return fmt.Errorf("accepted, want %s", w.Code)
 	}
-	api, ok := errors.AsType[smithy.APIError](err)
-	status := w.Status
-	if status == 0 {
-		status = 400
-	}
+	status := cmp.Or(w.Status, 400)
 	switch {
-	case !ok || api.ErrorCode() != w.Code || got.status != status:
+	case err != nil || got.code != w.Code || got.status != status:
 		return fmt.Errorf("%w, want %d %s", refusal(got, err), status, w.Code)
-	case w.Message != "" && !same(names.Replace(w.Message), api.ErrorMessage()):
-		return fmt.Errorf("message %q", api.ErrorMessage())
+	case w.Message != "" && !same(names.Replace(w.Message), got.message):
+		return fmt.Errorf("message %q", got.message)
 	}
 	return nil
 }
 
-// refusal is an error of the SDK in short.
+// refusal is what came instead of an output, in short.
 func refusal(got answer, err error) error {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return fmt.Errorf("%d %s %q", got.status, api.ErrorCode(), api.ErrorMessage())
-	}
-	if got.status != 0 {
+	switch {
+	case err == nil:
+		return fmt.Errorf("%d %s %q", got.status, got.code, got.message)
+	case got.status != 0:
 		return fmt.Errorf("HTTP %d with a body that is none of the API's", got.status)
 	}
 	return err

@@ -1,9 +1,16 @@
 package conformance
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
-// TestLocal runs every case against the local Firehose.
-func TestLocal(t *testing.T) {
+// The cases against the local Firehose, by each SDK.
+func TestLocal(t *testing.T) { runLocal(t, Go) }
+func TestBoto3(t *testing.T) { runLocal(t, Boto3) }
+
+func runLocal(t *testing.T, sdk SDK) {
+	t.Parallel()
 	e, stop, err := Local(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -13,7 +20,14 @@ func TestLocal(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for _, r := range Run(t.Context(), e, Cases()) {
+	results, err := Run(t.Context(), e, sdk, Cases())
+	if errors.Is(err, ErrNoBoto3) {
+		t.Skipf("SKIPPED, the cases are not run by boto3: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
 		switch {
 		case r.Known != "" && r.Err == nil:
 			t.Errorf("%s passes, though it is known to fail: %s", r.Name, r.Known)

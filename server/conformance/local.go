@@ -40,26 +40,29 @@ func Local(dir string) (e Endpoint, stop func(context.Context) error, err error)
 	if err != nil {
 		return Endpoint{}, nil, errors.Join(err, backend.Close(context.Background()), stopFunction())
 	}
-	e.Flush = e.flush
+	e.Flush = Flush(e.URL)
 	return e, func(ctx context.Context) error {
 		return errors.Join(stopServer(), backend.Close(ctx), stopFunction())
 	}, nil
 }
 
-// flush is the local Firehose's own call to deliver what is buffered.
-func (e Endpoint) flush(ctx context.Context) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL+"/_hydrant/flush", nil)
-	if err != nil {
-		return err
+// Flush is what an [Endpoint] has for a local Firehose at url: its own call to
+// deliver what is buffered.
+func Flush(url string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/_hydrant/flush", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("flush: %s", resp.Status)
+		}
+		return errors.Join(err, resp.Body.Close())
 	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("flush: %s", resp.Status)
-	}
-	return errors.Join(err, resp.Body.Close())
 }
 
 // listen serves h until stop, which waits for the end.

@@ -11,84 +11,50 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
 )
 
-func (c *client) makeBucket(ctx context.Context, name string) error {
-	_, err := c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name})
-	return err
-}
-
-// stored is an object as S3 has it.
-type stored struct {
-	key, encoding, kind string
-	body                []byte
-}
-
 // checkObjects delivers, and compares the bucket's objects with those that are
 // wanted.
 func (r *runner) checkObjects(ctx context.Context, want []Object) error {
-	if r.Flush != nil {
-		if err := r.Flush(ctx); err != nil {
+	if r.flush != nil {
+		if err := r.flush(ctx); err != nil {
 			return fmt.Errorf("deliver: %w", err)
 		}
 	}
-	have, err := r.objects(ctx)
+	have, err := r.client.objects(ctx, r.bucket)
 	if err != nil {
 		return err
 	}
 	keys := make([]string, len(have))
 	for i, o := range have {
-		keys[i] = o.key
+		keys[i] = o.Key
 	}
 	if len(have) != len(want) {
 		return fmt.Errorf("%d objects %q, want %d", len(have), keys, len(want))
 	}
 	for _, o := range want {
 		key := regexp.MustCompile(r.names.Replace(o.Key))
-		i := slices.IndexFunc(have, func(s stored) bool { return key.MatchString(s.key) })
+		i := slices.IndexFunc(have, func(s stored) bool { return key.MatchString(s.Key) })
 		if i < 0 {
 			return fmt.Errorf("keys %q, want one like %s", keys, key)
 		}
 		if err := o.check(have[i]); err != nil {
-			return fmt.Errorf("object %s: %w", have[i].key, err)
+			return fmt.Errorf("object %s: %w", have[i].Key, err)
 		}
 	}
 	return nil
 }
 
-func (r *runner) objects(ctx context.Context) ([]stored, error) {
-	list, err := r.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &r.bucket})
-	if err != nil {
-		return nil, err
-	}
-	var all []stored
-	for _, each := range list.Contents {
-		out, err := r.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &r.bucket, Key: each.Key})
-		if err != nil {
-			return nil, err
-		}
-		body, err := io.ReadAll(out.Body)
-		out.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, stored{*each.Key, aws.ToString(out.ContentEncoding), aws.ToString(out.ContentType), body})
-	}
-	return all, nil
-}
-
 func (o Object) check(got stored) error {
-	if got.encoding != o.Encoding {
-		return fmt.Errorf("Content-Encoding %q, want %q", got.encoding, o.Encoding)
+	if got.Encoding != o.Encoding {
+		return fmt.Errorf("Content-Encoding %q, want %q", got.Encoding, o.Encoding)
 	}
-	if o.Type != "" && got.kind != o.Type {
-		return fmt.Errorf("Content-Type %q, want %q", got.kind, o.Type)
+	if o.Type != "" && got.Type != o.Type {
+		return fmt.Errorf("Content-Type %q, want %q", got.Type, o.Type)
 	}
-	body, err := unpack(o.Format, got.body)
+	body, err := unpack(o.Format, got.Body)
 	if err != nil {
 		return fmt.Errorf("not %s: %w", o.Format, err)
 	}

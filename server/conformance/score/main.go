@@ -1,6 +1,7 @@
 // Command score runs the cases of package conformance against the local Firehose
-// and, where it is on the machine, moto, and writes docs/CONFORMANCE.md. With
-// -endpoint it runs them against that, and prints what differs.
+// and, where it is on the machine, moto, each by the SDK for Go and by boto3, and
+// writes docs/CONFORMANCE.md. With -endpoint it runs them against that, and prints
+// what differs.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/hydrant-go/hydrant/server/conformance"
@@ -21,14 +23,20 @@ import (
 func main() {
 	report := flag.String("report", "docs/CONFORMANCE.md", "the `file` to write")
 	endpoint := flag.String("endpoint", "", "run against this `URL` only, and print what differs")
+	sdk := flag.String("client", "go", "for -endpoint: the `SDK` that makes the calls, go or boto3")
 	key := flag.String("key", "test", "access key id for -endpoint")
 	secret := flag.String("secret", "test", "secret access key for -endpoint")
+	flush := flag.Bool("flush", false, "for -endpoint: it is a hydrant local, which is told to deliver before objects are read")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
 	if *endpoint != "" {
-		show(conformance.Run(ctx, conformance.Endpoint{URL: *endpoint, Key: *key, Secret: *secret}, conformance.Cases()))
+		e := conformance.Endpoint{URL: *endpoint, Key: *key, Secret: *secret}
+		if *flush {
+			e.Flush = conformance.Flush(e.URL)
+		}
+		err = show(ctx, e, conformance.SDK(*sdk))
 	} else {
 		err = score(ctx, *report)
 	}
@@ -38,31 +46,58 @@ func main() {
 	}
 }
 
-func show(results []conformance.Result) {
-	passed := 0
-	for _, r := range results {
-		if r.Err == nil {
-			passed++
-			continue
-		}
-		fmt.Printf("%s: %s: %s\n", r.Area, r.Name, brief(r.Err))
-	}
-	fmt.Printf("%d of %d cases pass\n", passed, len(results))
-}
-
-func score(ctx context.Context, report string) error {
-	ours, err := runLocal(ctx)
+func show(ctx context.Context, e conformance.Endpoint, sdk conformance.SDK) error {
+	results, err := conformance.Run(ctx, e, sdk, conformance.Cases())
 	if err != nil {
 		return err
 	}
-	theirs, err := runMoto(ctx)
-	if err != nil {
-		return fmt.Errorf("moto: %w", err)
+	for _, r := range results {
+		if r.Err != nil {
+			fmt.Printf("%s: %s: %s\n", r.Area, r.Name, brief(r.Err))
+		}
 	}
-	return os.WriteFile(report, page(ours, theirs), 0o644)
+	fmt.Printf("%d of %d cases pass\n", passes(results), len(results))
+	return nil
 }
 
-func runLocal(ctx context.Context) (results []conformance.Result, err error) {
+func score(ctx context.Context, report string) error {
+	moto, haveMoto := python(ctx, "moto", "moto.server")
+	boto3, haveBoto3 := python(ctx, "boto3", "boto3")
+	columns := []column{
+		{server: "local", sdk: conformance.Go},
+		{server: "local", sdk: conformance.Boto3},
+		{server: "moto", sdk: conformance.Go},
+		{server: "moto", sdk: conformance.Boto3},
+	}
+	for i := range columns {
+		c := &columns[i]
+		if c.server == "moto" && !haveMoto || c.sdk == conformance.Boto3 && !haveBoto3 {
+			fmt.Fprintf(os.Stderr, "score: NOT RUN: %s; for it: python3 -m pip install boto3 'moto[server]'\n", c.title())
+			continue
+		}
+		run := runLocal
+		if c.server == "moto" {
+			run = runMoto
+		}
+		var err error
+		if c.results, err = run(ctx, c.sdk); err != nil {
+			return fmt.Errorf("%s: %w", c.title(), err)
+		}
+	}
+	return os.WriteFile(report, page(conformance.Cases(), columns, moto, boto3), 0o644)
+}
+
+// python tells whether python3 can import a package's module, and the package's
+// name with its version.
+func python(ctx context.Context, name, module string) (string, bool) {
+	version, err := exec.CommandContext(ctx, "python3", "-c", "import "+module+"; print("+name+".__version__)").Output()
+	if err != nil {
+		return name, false
+	}
+	return name + " " + strings.TrimSpace(string(version)), true
+}
+
+func runLocal(ctx context.Context, sdk conformance.SDK) (results []conformance.Result, err error) {
 	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
 		return nil, err
@@ -72,16 +107,12 @@ func runLocal(ctx context.Context) (results []conformance.Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	results = conformance.Run(ctx, e, conformance.Cases())
-	return results, stop(ctx)
+	results, err = conformance.Run(ctx, e, sdk, conformance.Cases())
+	return results, errors.Join(err, stop(ctx))
 }
 
-// runMoto starts moto's server; without one there are no results.
-func runMoto(ctx context.Context) ([]conformance.Result, error) {
-	if _, err := exec.LookPath("python3"); err != nil || exec.CommandContext(ctx, "python3", "-c", "import moto.server").Run() != nil {
-		fmt.Fprintln(os.Stderr, "moto is not on this machine: its column stays empty")
-		return nil, nil
-	}
+// runMoto starts a server of moto's, which knows nothing of earlier runs.
+func runMoto(ctx context.Context, sdk conformance.SDK) ([]conformance.Result, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -100,7 +131,7 @@ func runMoto(ctx context.Context) ([]conformance.Result, error) {
 	if err := await(ctx, url); err != nil {
 		return nil, err
 	}
-	return conformance.Run(ctx, conformance.Endpoint{URL: url, Key: "test", Secret: "test"}, conformance.Cases()), nil
+	return conformance.Run(ctx, conformance.Endpoint{URL: url, Key: "test", Secret: "test"}, sdk, conformance.Cases())
 }
 
 func freePort() (string, error) {
