@@ -48,6 +48,7 @@ type batch struct {
 	n      int // records
 	bytes  int // of their data
 	put    int // bytes that they stand for
+	raw    int // bytes kept beside the data: what was put, where it was another
 	holds  []*hold
 	keys   partition
 
@@ -60,8 +61,16 @@ type batch struct {
 
 // chunk is some of a batch's records.
 type chunk struct {
-	memory []byte
+	memory []byte // their data
 	places []place
+	raws   []raw
+}
+
+// raw is what was put, of a record that was processed since. The parts of a whole share
+// one.
+type raw struct {
+	number uint64
+	data   []byte
 }
 
 // place is where a record is in its chunk.
@@ -70,37 +79,71 @@ type place struct {
 	at     int64 // UnixNano
 	from   uint32
 	data   uint32 // bytes
-	raw    int32  // bytes, behind the data; -1: there is none
+	raw    int32  // in the chunk's raws; -1: none
 	put    uint32
 }
 
 // partition is what dynamic partitioning has found for a batch's records.
 type partition struct{ fromQuery, fromLambda map[string]string }
 
-func (b *batch) weight() int64 { return int64(b.bytes + b.n*recordOverhead) }
+func (b *batch) weight() int64 { return int64(b.bytes + b.raw + b.n*recordOverhead) }
 
 // add copies a record to the end.
 func (b *batch) add(r record) {
 	if r.at.Before(b.since) {
 		b.since = r.at
 	}
-	last, size := len(b.chunks)-1, len(r.data)+len(r.raw)
-	if last < 0 || size > cap(b.chunks[last].memory)-len(b.chunks[last].memory) {
-		grow := max(size, min(max(b.bytes, minChunk), maxChunk))
+	last := len(b.chunks) - 1
+	if last < 0 || len(r.data) > cap(b.chunks[last].memory)-len(b.chunks[last].memory) {
+		grow := max(len(r.data), min(max(b.bytes, minChunk), maxChunk))
 		b.chunks = append(b.chunks, chunk{memory: make([]byte, 0, grow)})
 		last++
 	}
 	c := &b.chunks[last]
 	p := place{number: r.number, at: r.at.UnixNano(), from: uint32(len(c.memory)), data: uint32(len(r.data)), raw: -1, put: uint32(r.put)}
+	c.memory = append(c.memory, r.data...)
 	if r.raw != nil {
-		p.raw = int32(len(r.raw))
+		p.raw = b.keepRaw(c, &r, c.memory[p.from:])
 	}
-	c.memory = append(append(c.memory, r.data...), r.raw...)
 	c.places = append(c.places, p)
 	b.n++
 	b.bytes += len(r.data)
 	b.put += r.put
 }
+
+// keepRaw keeps what was put of a record, and returns where it is in c.raws. data is
+// the batch's copy of the record's data.
+func (b *batch) keepRaw(c *chunk, r *record, data []byte) int32 {
+	n := len(c.raws)
+	switch {
+	case same(r.raw, r.data):
+		c.raws = append(c.raws, raw{r.number, data[:len(data):len(data)]})
+	case n > 0 && c.raws[n-1].partOf(r):
+		return int32(n - 1)
+	case n == 0 && len(b.chunks) > 1 && b.lastRaw().partOf(r):
+		c.raws = append(c.raws, b.lastRaw())
+	default:
+		c.raws = append(c.raws, raw{r.number, append([]byte{}, r.raw...)})
+		b.raw += len(r.raw)
+	}
+	return int32(n)
+}
+
+// lastRaw is the last one of the chunk before the last.
+func (b *batch) lastRaw() (w raw) {
+	if raws := b.chunks[len(b.chunks)-2].raws; len(raws) > 0 {
+		w = raws[len(raws)-1]
+	}
+	return w
+}
+
+// partOf tells whether w is what was put of r too, which is a later part of a whole.
+func (w raw) partOf(r *record) bool {
+	return r.put == 0 && w.number == r.number && len(w.data) == len(r.raw) && len(w.data) > 0
+}
+
+// same tells whether two are the same memory.
+func same(a, b []byte) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // record is a chunk's, whose memory it has.
 func (c *chunk) record(i int) record {
@@ -108,7 +151,7 @@ func (c *chunk) record(i int) record {
 	memory := c.memory[p.from:]
 	r := record{data: memory[:p.data:p.data], put: int(p.put), number: p.number, at: time.Unix(0, p.at)}
 	if p.raw >= 0 {
-		r.raw = memory[p.data:][:p.raw:p.raw]
+		r.raw = c.raws[p.raw].data
 	}
 	return r
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,6 +77,14 @@ func (p *plan) process(ctx context.Context, f *flow, o *batch) error {
 // sequence is a record's number in the form of AWS's, which has 56 digits.
 func sequence(number uint64) string { return fmt.Sprintf("%056d", number) }
 
+// numberOf is the number of a record that was processed by the name of sequence, or of
+// the one that it is a part of.
+func numberOf(id string) uint64 {
+	whole, _, _ := strings.Cut(id, ".")
+	number, _ := strconv.ParseUint(whole, 10, 64)
+	return number
+}
+
 // share has what enter puts into buffers keep o's records in the journal, as o does.
 func (f *flow) share(o *batch, enter func(*hold)) {
 	f.mu.Lock()
@@ -94,7 +103,7 @@ const maxPartitions = 500
 
 // routeLocked puts a record that was processed into its partition's buffer.
 func (p *plan) routeLocked(f *flow, h *hold, r *process.Record) {
-	rec := record{data: r.Data, raw: r.Raw, put: r.Put, at: r.Arrival}
+	rec := record{data: r.Data, raw: r.Raw, put: r.Put, number: numberOf(r.ID), at: r.Arrival}
 	key, keys := bufferKey{kind: toDestination}, partition{r.FromQuery, r.FromLambda}
 	if p.s3.spec.Partitioned && p.endpoint == nil {
 		var fault string
