@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hydrant-go/hydrant/internal/awsapi"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -70,13 +71,20 @@ func (in *input) err() error {
 }
 
 func (in *input) decode(path string, text []byte, v any) {
-	if err := json.Unmarshal(text, v); err != nil && in.shape == nil {
+	if err := awsapi.DecodeJSON(text, v); err != nil && in.shape == nil {
 		in.shape = wire.Errorf(wire.CodeSerialization, "%s is not valid JSON for this operation: %v", path, err)
 	}
 }
 
 // refuse notes a setting that the local Firehose cannot honour.
-func (in *input) refuse(what string) { in.unsupported = append(in.unsupported, what) }
+func (in *input) refuse(what string) {
+	if len(in.unsupported) < maxUnsupported {
+		in.unsupported = append(in.unsupported, what)
+	}
+}
+
+// maxUnsupported is how many settings a message names, as a body may hold any number.
+const maxUnsupported = 100
 
 // fault notes settings that do not go together.
 func (in *input) fault(format string, args ...any) { in.note(invalid(format, args...)) }

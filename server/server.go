@@ -79,7 +79,12 @@ type server struct {
 // control is an operation on the control side: its input is read member by member,
 // so that what is not supported can be refused by name.
 func control(op func(context.Context, Caller, []byte) (any, error)) awsapi.Operation {
-	return func(ctx context.Context, c *awsapi.Call) (any, error) { return op(ctx, c.Caller, c.Body) }
+	return func(ctx context.Context, c *awsapi.Call) (any, error) {
+		if err := c.Admit(); err != nil {
+			return nil, err
+		}
+		return op(ctx, c.Caller, c.Body)
+	}
 }
 
 // empty is the answer of operations that have nothing to tell.

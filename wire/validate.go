@@ -7,7 +7,14 @@ import (
 
 // Violations collects broken constraints and words them as AWS does, all in one
 // ValidationException. The zero value is ready for use.
-type Violations struct{ list []string }
+type Violations struct {
+	list []string // up to maxViolations
+	n    int
+}
+
+// maxViolations is how many a message spells out, which has no end otherwise: a call
+// may break one with every three of its bytes. Whether AWS has a bound is not known.
+const maxViolations = 1000
 
 // Add notes that value, found at path (lower camel case, list members counted
 // from 1: records.3.member.data), breaks a constraint, such as "have length less
@@ -21,6 +28,10 @@ func (v *Violations) AddMap(value, path, part, constraint string) {
 }
 
 func (v *Violations) add(value, path, what, constraint string) {
+	v.n++
+	if len(v.list) == maxViolations {
+		return
+	}
 	if value != "" {
 		value += " "
 	}
@@ -36,10 +47,10 @@ func (v *Violations) Err() error {
 		return nil
 	}
 	s := "s"
-	if len(v.list) == 1 {
+	if v.n == 1 {
 		s = ""
 	}
-	return Errorf(CodeValidation, "%d validation error%s detected: %s", len(v.list), s, strings.Join(v.list, "; "))
+	return Errorf(CodeValidation, "%d validation error%s detected: %s", v.n, s, strings.Join(v.list, "; "))
 }
 
 // Name checks the name of a delivery stream; nil is a missing one.

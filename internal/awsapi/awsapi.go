@@ -11,22 +11,16 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/google/uuid"
 
 	"github.com/hydrant-go/hydrant/wire"
 )
-
-// MaxBodyBytes is the largest body that is read. The largest sensible call, 4
-// MiB of records in base64, needs some 5.6 million bytes.
-const MaxBodyBytes = 8 << 20
 
 // ErrReset is what an operation returns to break the connection off without an
 // answer, by a TCP reset where there is TCP.
@@ -93,11 +87,15 @@ type Call struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	id       string // of the request
+	holding
 }
 
 // Decode reads the body into v, a pointer to a struct. Members are found by name, as
 // encoding/json finds them; those that v has not are passed over.
 func (c *Call) Decode(v any) error {
+	if err := c.Admit(); err != nil {
+		return err
+	}
 	if err := c.protocol.decode(c.Body, v); err != nil {
 		return wire.Errorf(wire.CodeSerialization, "the body is not valid for %s: %v", c.Name, err)
 	}
@@ -139,13 +137,17 @@ func New(cfg Config) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &front{cfg}
+	return &front{cfg, newRooms()}
 }
 
-type front struct{ Config }
+type front struct {
+	Config
+	rooms
+}
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &Call{w: w, r: r, id: uuid.NewString(), service: f.Services[0]}
+	c := &Call{w: w, r: r, id: uuid.NewString(), service: f.Services[0], holding: holding{rooms: f.rooms}}
+	defer c.free()
 	c.protocol = jsonProtocol(c.service)
 	h := w.Header()
 	h["X-Amzn-Requestid"] = []string{c.id}
@@ -219,9 +221,7 @@ func (f *front) target(c *Call, target string) error {
 
 // serve takes a call in, runs its operation and answers.
 func (f *front) serve(c *Call) {
-	buf := bodies.Get().(*[]byte)
-	defer bodies.Put(buf)
-	answer, err := f.run(c, buf)
+	answer, err := f.run(c)
 	if err != nil {
 		f.fail(c, err)
 		return
@@ -229,19 +229,19 @@ func (f *front) serve(c *Call) {
 	c.answer(http.StatusOK, answer)
 }
 
-// bodies is memory for bodies, which are of a size that is worth keeping.
-var bodies = sync.Pool{New: func() any { return new([]byte) }}
-
-func (f *front) run(c *Call, buf *[]byte) (answer []byte, err error) {
-	sent, err := readBody(c.r, buf)
+func (f *front) run(c *Call) (answer []byte, err error) {
+	sent, err := c.read(c.r)
 	if err != nil {
 		return nil, err
 	}
-	if c.Body, err = plain(c.r.Header.Get("Content-Encoding"), sent); err != nil {
+	if c.Body, err = c.plain(sent); err != nil {
 		return nil, err
 	}
 	c.Sent = len(sent)
 	if c.Name == "" {
+		if err := c.Admit(); err != nil {
+			return nil, err
+		}
 		if err := f.action(c); err != nil {
 			return nil, err
 		}
@@ -261,41 +261,6 @@ func (f *front) run(c *Call, buf *[]byte) (answer []byte, err error) {
 		return answer, nil
 	}
 	return c.protocol.encode(c, out), nil
-}
-
-// readBody reads a request's body into buf, which grows as need be. How AWS words
-// the two errors is not known.
-func readBody(r *http.Request, buf *[]byte) ([]byte, error) {
-	if r.ContentLength > MaxBodyBytes {
-		return nil, errTooLarge
-	}
-	body := (*buf)[:0]
-	var err error
-	if n := int(r.ContentLength); n >= 0 {
-		if n > cap(body) {
-			body = make([]byte, n)
-		}
-		body = body[:n]
-		_, err = io.ReadFull(r.Body, body)
-	} else {
-		body, err = io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
-	}
-	*buf = body
-	switch {
-	case err != nil:
-		return nil, &wire.Error{
-			Status: http.StatusRequestTimeout, Code: "RequestTimeoutException",
-			Message: "The request's body came too slowly or broke off: " + err.Error(),
-		}
-	case len(body) > MaxBodyBytes:
-		return nil, errTooLarge
-	}
-	return body, nil
-}
-
-var errTooLarge = &wire.Error{
-	Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
-	Message: fmt.Sprintf("The request's body is larger than %d bytes.", MaxBodyBytes),
 }
 
 // NotImplemented is an error that no client's SDK tries again (HTTP 501).

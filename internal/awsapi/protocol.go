@@ -25,7 +25,7 @@ type protocol struct {
 }
 
 func jsonProtocol(s *Service) *protocol {
-	return &protocol{s.JSON, json.Unmarshal, encodeJSON, failureJSON}
+	return &protocol{s.JSON, DecodeJSON, encodeJSON, failureJSON}
 }
 
 var (
@@ -101,13 +101,16 @@ func failureCBOR(_ *Call, _ int, e *wire.Error) []byte {
 
 // plain undoes a body's compression. SDKs compress large bodies where the API's
 // model says that they may; the signature is over what was sent.
-func plain(encoding string, body []byte) ([]byte, error) {
-	switch encoding {
+func (c *Call) plain(body []byte) ([]byte, error) {
+	switch encoding := c.r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 		return body, nil
 	case "gzip":
 	default:
 		return nil, wire.Errorf(wire.CodeSerialization, "Content-Encoding %q is not supported; use gzip or none", encoding)
+	}
+	if err := c.admit(MaxBodyBytes); err != nil { // a thousand times as many bytes may come out
+		return nil, err
 	}
 	r, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {

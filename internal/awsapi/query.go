@@ -78,14 +78,22 @@ func (n *node) text() string {
 	return n.value
 }
 
-// maxDepth is more parts than any parameter's name has. It bounds the memory that
-// a body of a given size can take.
-const maxDepth = 32
+// These are more than any call has, and bound the memory that a body of a given size
+// can take: maxDepth is of the parts of a parameter's name, maxGroups of the nodes
+// that have children. PutMetricData may have 30 dimensions in each of 1,000 metrics.
+const (
+	maxDepth  = 32
+	maxGroups = 65_536
+)
 
 // parseForm makes a tree of a form's parameters. Of one that is given twice the
 // last counts.
 func parseForm(body []byte) (*node, error) {
 	root := &node{}
+	if bytes.Count(body, []byte("&")) > maxValues {
+		return nil, fmt.Errorf("there are more than %d parameters", maxValues)
+	}
+	groups := 0
 	for pair := range strings.SplitSeq(string(body), "&") {
 		if pair == "" {
 			continue
@@ -104,6 +112,9 @@ func parseForm(body []byte) (*node, error) {
 		n := root
 		for part := range strings.SplitSeq(name, ".") {
 			if n.children == nil {
+				if groups++; groups > maxGroups {
+					return nil, fmt.Errorf("there are more than %d groups of parameters", maxGroups)
+				}
 				n.children = map[string]*node{}
 			}
 			if n.children[part] == nil {

@@ -1,11 +1,13 @@
 package awsapi
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/subtle"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -68,7 +70,27 @@ func (f *front) serveS3(c *Call) {
 		f.failS3(c, err)
 		return
 	}
+	if r.Method == http.MethodPost { // in XML, which S3 reads into memory
+		text, err := c.read(r)
+		if err != nil {
+			f.failS3(c, xmlRefusalS3(err))
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+	}
 	f.S3.ServeHTTP(c.w, r)
+}
+
+// xmlRefusalS3 is what is wrong with the body of a call with XML, in S3's words
+// (API reference, error responses).
+func xmlRefusalS3(err error) *wire.Error {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return errorS3(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too large.")
+	case errors.Is(err, errNoRoom):
+		return errorS3(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	}
+	return refusalS3(err)
 }
 
 func (f *front) failS3(c *Call, e *wire.Error) {

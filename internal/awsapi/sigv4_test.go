@@ -142,7 +142,7 @@ func TestTheCallerComesFromTheScope(t *testing.T) {
 		{"not checked", true, signed(t, signing{key: "any", secret: "thing", region: "ap-northeast-1"}), Caller{"123456789012", "ap-northeast-1"}},
 		{"not signed", true, request("ListDeliveryStreams", "{}"), Caller{"123456789012", "eu-north-1"}},
 	} {
-		s := &front{Config{Account: "123456789012", Region: "eu-north-1", NoAuth: tt.noAuth, Credentials: map[string]string{testKey: testSecret}}}
+		s := &front{Config: Config{Account: "123456789012", Region: "eu-north-1", NoAuth: tt.noAuth, Credentials: map[string]string{testKey: testSecret}}}
 		got, err := s.caller(tt.req, "firehose", []byte(listBody))
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %v, %v, want %v", tt.what, got, err, tt.want)
