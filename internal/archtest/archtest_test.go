@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"internal/keepbody":         {},
 	"internal/memnet":           {},
 	"internal/pace":             {},
+	"internal/serve":            {},
 	"internal/soak":             {"", "local", "server", "spool", "wire"},
 	"internal/ui":               {},
 	"internal/vfs":              {},
