@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,34 +27,7 @@ import (
 type site struct {
 	*testing.T
 	net    *memnet.Listener
-	open   atomic.Int64 // connections, as the server sees them
 	client *http.Client
-}
-
-func (s *site) Accept() (net.Conn, error) {
-	conn, err := s.net.Accept()
-	if err == nil {
-		s.open.Add(1)
-		conn = &counted{Conn: conn, open: &s.open}
-	}
-	return conn, err
-}
-
-func (s *site) Addr() net.Addr { return s.net.Addr() }
-func (s *site) Close() error   { return s.net.Close() }
-
-// counted counts itself out when it is closed.
-type counted struct {
-	net.Conn
-	open   *atomic.Int64
-	closed atomic.Bool
-}
-
-func (c *counted) Close() error {
-	if !c.closed.Swap(true) {
-		c.open.Add(-1)
-	}
-	return c.Conn.Close()
 }
 
 // start serves h. The test ends when no connection is open any more, but those of a
@@ -77,15 +49,15 @@ func start(t *testing.T, h http.HandlerFunc, most int, secure bool) *site {
 	go func() {
 		defer close(stopped)
 		if secure {
-			_ = srv.ServeTLS(s, "", "")
+			_ = srv.ServeTLS(s.net, "", "")
 		} else {
-			_ = srv.Serve(s)
+			_ = srv.Serve(s.net)
 		}
 	}()
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()
 		synctest.Wait()
-		if n := s.open.Load(); n != 0 {
+		if n := s.net.Open(); n != 0 {
 			t.Errorf("%d connections are open in the end", n)
 		}
 		_ = srv.Close()
@@ -222,7 +194,7 @@ func TestBadClients(t *testing.T) {
 				if !tt.deaf {
 					done.Go(func() { _, _ = io.Copy(&answer, conn) })
 				}
-				for s.open.Load() > 0 && time.Since(began) < time.Hour {
+				for s.net.Open() > 0 && time.Since(began) < time.Hour {
 					time.Sleep(time.Second / 10)
 				}
 				if d := time.Since(began); !about(d, tt.closed) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -195,7 +196,10 @@ type body struct{ io.Reader }
 
 func (b body) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errRequestTimeout
+	case err != nil && !errors.Is(err, io.EOF):
 		err = fmt.Errorf("%w: %w", errIncompleteBody, err)
 	}
 	return n, err
