@@ -73,6 +73,9 @@ func (f *front) serveS3(c *Call) {
 	}
 	if r.Method == http.MethodPost { // in XML, which S3 reads into memory
 		text, err := c.read(r)
+		if err == nil {
+			err = c.admit(int64(len(text)))
+		}
 		if err != nil {
 			f.failS3(c, xmlRefusalS3(err))
 			return
