@@ -272,13 +272,16 @@ func (b *Backend) theOne(q url.Values) (*stream, error) {
 	return list[0], nil
 }
 
+// maxAdmin is the largest body of an admin call, in bytes: a plan of hundreds of rules.
+const maxAdmin = 64 << 10
+
 // admin serves adminPath.
 func (b *Backend) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+adminPath+"state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, b.State()) })
 	do := func(pattern string, f func(*http.Request, []byte) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdmin))
 			if err == nil {
 				err = f(r, body)
 			}

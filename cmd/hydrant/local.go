@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
+	"github.com/hydrant-go/hydrant/internal/serve"
 	"github.com/hydrant-go/hydrant/internal/ui"
 	"github.com/hydrant-go/hydrant/local"
 	"github.com/hydrant-go/hydrant/local/convert"
@@ -268,12 +269,9 @@ func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 		return err
 	}
 	region := cmp.Or(a.region, defaultRegion)
-	srv := &http.Server{
-		Handler: backend.Handler(server.Config{
-			Credentials: keys, NoAuth: o.noAuth, Account: o.account, Region: region, AllowHTTP: o.allowHTTP, Logger: a.log,
-		}),
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 5 * time.Minute,
-	}
+	srv := serve.New(serve.Config{Logger: a.log, Handler: backend.Handler(server.Config{
+		Credentials: keys, NoAuth: o.noAuth, Account: o.account, Region: region, AllowHTTP: o.allowHTTP, Logger: a.log,
+	})})
 	url, ca := "http://"+listener.Addr().String(), ""
 	if o.tls || o.tlsCert != "" {
 		if srv.TLSConfig, ca, err = o.serverTLS(cmp.Or(cfg.State, o.dir)); err != nil {

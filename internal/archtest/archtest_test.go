@@ -47,10 +47,12 @@ var rooms = map[string][]string{
 	"examples/putrecordbatch":   {},
 	"examples/producer":         {""},
 	"examples/tenants":          {""},
+	"internal/hostile":          {},
 	"internal/keepbody":         {},
 	"internal/memnet":           {},
 	"internal/pace":             {},
-	"internal/soak":             {"", "local", "server", "spool", "wire"},
+	"internal/serve":            {},
+	"internal/soak":             {"", "internal/hostile", "local", "server", "spool", "wire"},
 	"internal/ui":               {},
 	"internal/vfs":              {},
 }

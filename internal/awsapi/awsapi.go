@@ -232,7 +232,7 @@ func (f *front) serve(c *Call) {
 func (f *front) run(c *Call) (answer []byte, err error) {
 	sent, err := c.read(c.r)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err)
 	}
 	if c.Body, err = c.plain(sent); err != nil {
 		return nil, err

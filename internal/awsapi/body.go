@@ -103,8 +103,7 @@ var (
 	}
 )
 
-// read reads a request's body. It is good until free. How AWS words what is wrong
-// with one is not known.
+// read reads a request's body, which is good until free.
 func (h *holding) read(r *http.Request) ([]byte, error) {
 	size := int(min(r.ContentLength, MaxBodyBytes+1)) // below 0: not known
 	if size > MaxBodyBytes {
@@ -138,10 +137,18 @@ func (h *holding) read(r *http.Request) ([]byte, error) {
 	case n == int(r.ContentLength), r.ContentLength < 0 && err == io.EOF:
 		return body[:n], nil
 	}
-	if e, ok := errors.AsType[*wire.Error](err); ok {
-		return nil, e // the body's own (s3body.go)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
-	return nil, &wire.Error{
+	return nil, err
+}
+
+// refusal is an error of read as the client gets it. How AWS words it is not known.
+func refusal(err error) error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return e
+	}
+	return &wire.Error{
 		Status: http.StatusRequestTimeout, Code: "RequestTimeoutException",
 		Message: "The request's body came too slowly or broke off: " + err.Error(),
 	}

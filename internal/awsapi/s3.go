@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,6 +73,9 @@ func (f *front) serveS3(c *Call) {
 	}
 	if r.Method == http.MethodPost { // in XML, which S3 reads into memory
 		text, err := c.read(r)
+		if err == nil {
+			err = c.admit(int64(len(text)))
+		}
 		if err != nil {
 			f.failS3(c, xmlRefusalS3(err))
 			return
@@ -89,6 +93,8 @@ func xmlRefusalS3(err error) *wire.Error {
 		return errorS3(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too large.")
 	case errors.Is(err, errNoRoom):
 		return errorS3(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errorS3(http.StatusBadRequest, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.")
 	}
 	return refusalS3(err)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // Listener accepts what its own DialContext dials. Its methods may be called
@@ -15,6 +16,7 @@ type Listener struct {
 	conns chan net.Conn
 	done  chan struct{}
 	close sync.Once
+	open  atomic.Int64
 }
 
 // Listen returns an open Listener. Nothing has to be closed but the Listener.
@@ -26,10 +28,27 @@ func Listen() *Listener {
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
-		return c, nil
+		l.open.Add(1)
+		return &accepted{Conn: c, open: &l.open}, nil
 	case <-l.done:
 		return nil, net.ErrClosed
 	}
+}
+
+// Open is how many connections were accepted and have not been closed by who accepted
+// them.
+func (l *Listener) Open() int { return int(l.open.Load()) }
+
+// accepted is the end of a connection that Accept has given out.
+type accepted struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+func (c *accepted) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
 }
 
 // DialContext connects to the Listener, whatever the network and address.

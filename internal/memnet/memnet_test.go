@@ -27,7 +27,12 @@ func TestHTTPInABubble(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
+		before := l.Open()
 		tr.CloseIdleConnections()
+		synctest.Wait()
+		if after := l.Open(); before != 1 || after != 0 {
+			t.Errorf("%d connections are open, and %d in the end, want 1 and 0", before, after)
+		}
 		_ = srv.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)

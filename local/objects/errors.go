@@ -32,6 +32,7 @@ var (
 	errPrecondition   = &refusal{http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"}
 	errInvalidRange   = &refusal{http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable"}
 	errIncompleteBody = &refusal{http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header"}
+	errRequestTimeout = &refusal{http.StatusBadRequest, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period."}
 	errInternal       = &refusal{http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."}
 )
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -195,7 +196,10 @@ type body struct{ io.Reader }
 
 func (b body) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errRequestTimeout
+	case err != nil && !errors.Is(err, io.EOF):
 		err = fmt.Errorf("%w: %w", errIncompleteBody, err)
 	}
 	return n, err
@@ -248,30 +252,39 @@ func (h *Handler) deleteObject(c *call) error {
 	return nil
 }
 
+// namedObject is an object in the call that deletes some, and in the answer.
+type namedObject struct {
+	Key       string
+	VersionID string `xml:"VersionId,omitempty"`
+}
+
+// namedObjects are as many as a call may delete.
+type namedObjects []namedObject
+
+func (l *namedObjects) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	return appendXML((*[]namedObject)(l), maxKeys, d, start)
+}
+
 func (h *Handler) deleteObjects(c *call) error {
 	if err := h.needBucket(c.bucket); err != nil {
 		return err
 	}
-	type key struct {
-		Key       string
-		VersionID string `xml:"VersionId,omitempty"`
-	}
 	var in struct {
 		XMLName xml.Name `xml:"Delete"`
-		Object  []key
+		Object  namedObjects
 		Quiet   bool
 	}
 	if err := c.readXML(&in); err != nil {
 		return err
 	}
-	if n := len(in.Object); n == 0 || n > maxKeys {
-		return refuse(http.StatusBadRequest, "MalformedXML", "A call deletes 1 to %d objects, not %d", maxKeys, n)
+	if len(in.Object) == 0 {
+		return refuse(http.StatusBadRequest, "MalformedXML", "A call deletes 1 to %d objects, not 0", maxKeys)
 	}
 	type failure struct{ Key, Code, Message string }
 	answer := struct {
 		XMLName xml.Name `xml:"DeleteResult"`
 		XMLNS   string   `xml:"xmlns,attr"`
-		Deleted []key
+		Deleted []namedObject
 		Error   []failure
 	}{XMLNS: namespace}
 	for _, o := range in.Object {

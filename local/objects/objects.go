@@ -245,6 +245,20 @@ func (c *call) readXML(v any) error {
 	return nil
 }
 
+// appendXML appends an element to a list of at most so many: more would take ten
+// times the memory that they take in XML.
+func appendXML[T any](list *[]T, most int, d *xml.Decoder, start xml.StartElement) error {
+	if len(*list) == most {
+		return fmt.Errorf("there are more than %d elements %s", most, start.Name.Local)
+	}
+	var v T
+	if err := d.DecodeElement(&v, &start); err != nil {
+		return err
+	}
+	*list = append(*list, v)
+	return nil
+}
+
 // newRequestID returns an id in the form of S3's.
 func newRequestID() string {
 	var b [8]byte

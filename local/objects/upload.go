@@ -184,10 +184,17 @@ type namedPart struct {
 	ETag       string
 }
 
+// namedParts are as many as an upload may have.
+type namedParts []namedPart
+
+func (l *namedParts) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	return appendXML((*[]namedPart)(l), maxPartNumber, d, start)
+}
+
 func (h *Handler) completeMultipartUpload(c *call) error {
 	var in struct {
 		XMLName xml.Name `xml:"CompleteMultipartUpload"`
-		Part    []namedPart
+		Part    namedParts
 	}
 	if err := h.checkWrite(c); err != nil {
 		return err
