@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
+	guarded "github.com/hydrant-go/hydrant/internal/serve"
 	"github.com/hydrant-go/hydrant/local"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/server"
@@ -65,7 +66,7 @@ func bare(w http.ResponseWriter, r *http.Request) {
 // beServer is the role of a server: it tells where it listens, and serves until it is
 // killed.
 func beServer(kind string, j job) error {
-	handler := http.Handler(http.HandlerFunc(bare))
+	srv := &http.Server{Handler: http.HandlerFunc(bare)}
 	if kind != "serve bare" {
 		cfg := local.Config{Destination: nowhere{}, Logger: slog.New(slog.DiscardHandler)}
 		if kind != "serve local" {
@@ -79,7 +80,7 @@ func beServer(kind string, j job) error {
 		if err != nil {
 			return err
 		}
-		handler = b.Handler(server.Config{Credentials: map[string]string{benchKey: benchSecret}, Logger: cfg.Logger})
+		srv = guarded.New(guarded.Config{Handler: b.Handler(server.Config{Credentials: map[string]string{benchKey: benchSecret}, Logger: cfg.Logger}), Logger: cfg.Logger})
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,7 +89,7 @@ func beServer(kind string, j job) error {
 	if err := json.NewEncoder(os.Stdout).Encode(sink{Endpoint: "http://" + l.Addr().String()}); err != nil {
 		return err
 	}
-	return http.Serve(l, handler)
+	return srv.Serve(l)
 }
 
 // served is a process that takes put calls.
