@@ -65,6 +65,7 @@ type guard struct {
 	handler http.Handler
 	most    int
 	calls   atomic.Int64
+	turn    atomic.Int64 // counts what peers come and do
 
 	mu    sync.Mutex // guards peers
 	peers map[net.Conn]*peer
@@ -74,7 +75,7 @@ type guard struct {
 type peer struct {
 	conn  net.Conn
 	calls atomic.Int64 // under way
-	since atomic.Int64 // when it had a call last, or came; in nanoseconds
+	since atomic.Int64 // guard.turn when it had a call last, or came: a clock may not tell who was first
 }
 
 type peerKey struct{}
@@ -82,7 +83,7 @@ type peerKey struct{}
 // opened takes a new connection in.
 func (g *guard) opened(ctx context.Context, conn net.Conn) context.Context {
 	p := &peer{conn: conn}
-	p.since.Store(time.Now().UnixNano())
+	p.since.Store(g.turn.Add(1))
 	if one := g.add(p); one != nil {
 		one.close()
 	}
@@ -127,7 +128,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
 		p.calls.Add(1)
 		defer func() {
-			p.since.Store(time.Now().UnixNano())
+			p.since.Store(g.turn.Add(1))
 			p.calls.Add(-1)
 		}()
 	}
