@@ -264,6 +264,9 @@ func checkKey(s *deliver.Spec, v deliver.Values) error {
 	if n := len(key); n > 1024 { // S3's limit, and that of common file systems on a name
 		return invalid("Prefix, name and FileExtension make keys of %d bytes, S3's limit is 1024", n)
 	}
+	if strings.Contains(key, "\x00") {
+		return invalid("The prefix makes a key with a NUL, which the local Firehose can't deliver into")
+	}
 	for part := range strings.SplitSeq(key, "/") {
 		switch {
 		case len(part) > 255:

@@ -30,13 +30,13 @@ const unfinished = ".unfinished"
 
 // ErrName says that there can be no file of an object's name: the name has an
 // empty, "." or ".." segment or a part that is too long, or what would have to be
-// its folder is an object, or it is the folder of others.
+// its folder is an object or a symbolic link, or it is the folder of others.
 var ErrName = errors.New("the name can't be a file's")
 
 // Dir is a Destination, and reads, lists and removes what is in its folder. Its
 // methods may be called from many goroutines, and the folder may be changed by
 // others meanwhile. Nothing that a name or a symbolic link says leads out of
-// the folder.
+// the folder, and no link leads anywhere.
 type Dir struct{ path string }
 
 var _ deliver.Destination = (*Dir)(nil)
@@ -89,6 +89,9 @@ func (d *Dir) create(ctx context.Context, bucket, key, encoding string, fill fun
 		return nil, err
 	}
 	defer root.Close()
+	if err := noLinks(root, name); err != nil {
+		return nil, err
+	}
 	temp, info, err := write(root, fill)
 	if err != nil {
 		return nil, err
@@ -131,6 +134,18 @@ func localName(bucket, key string) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrName, err)
 	}
 	return name, nil
+}
+
+// noLinks refuses a name with a folder that is a symbolic link, which a list does not
+// enter either. One that stays within dir could lead to what is no bucket's, such as
+// the state of a local Firehose.
+func noLinks(root *os.Root, name string) error {
+	for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
+		if info, err := root.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%w: %q is a symbolic link", ErrName, dir)
+		}
+	}
+	return nil
 }
 
 // write makes a file without a name in unfinished, synced.

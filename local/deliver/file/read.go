@@ -56,8 +56,11 @@ func (d *Dir) openObject(bucket, key string) (f *os.File, encoding string, err e
 	return f, encoding, nil
 }
 
-// lstat finds regular files only; a symbolic link is none.
+// lstat finds regular files only; a symbolic link is none, and leads to none.
 func lstat(root *os.Root, name string) (fs.FileInfo, error) {
+	if err := noLinks(root, name); err != nil {
+		return nil, err
+	}
 	info, err := root.Lstat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fs.ErrNotExist
@@ -165,14 +168,19 @@ func (d *Dir) findBucket(bucket string) (*os.Root, error) {
 		return nil, err
 	}
 	defer root.Close()
-	info, err := root.Lstat(bucket)
-	if err == nil && !info.IsDir() {
-		err = fs.ErrNotExist
-	}
-	if err != nil {
-		return nil, missing(err)
+	if err := lstatBucket(root, bucket); err != nil {
+		return nil, err
 	}
 	return root.OpenRoot(bucket)
+}
+
+// lstatBucket finds folders only; a symbolic link is none.
+func lstatBucket(root *os.Root, bucket string) error {
+	info, err := root.Lstat(bucket)
+	if err == nil && !info.IsDir() {
+		return fs.ErrNotExist
+	}
+	return missing(err)
 }
 
 // MakeBucket makes an empty bucket. The error is an [fs.ErrExist] if it is
@@ -217,6 +225,9 @@ func (d *Dir) removeBucket(bucket string) error {
 		return err
 	}
 	defer root.Close()
+	if err := lstatBucket(root, bucket); err != nil {
+		return err
+	}
 	return missing(removeFolders(root, bucket))
 }
 
