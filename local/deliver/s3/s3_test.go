@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
@@ -44,6 +46,12 @@ func open(t *testing.T, url string) (deliver.Destination, delivertest.Read) {
 	client := newClient(cfg, url)
 	return d, func(bucket, key string) ([]byte, error) {
 		out, err := client.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &bucket, Key: &key})
+		for range 5 { // moto may answer 500 while it replaces an object
+			if e, ok := errors.AsType[*awshttp.ResponseError](err); !ok || e.HTTPStatusCode() < 500 {
+				break
+			}
+			out, err = client.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &bucket, Key: &key})
+		}
 		if err != nil {
 			return nil, err
 		}
