@@ -25,7 +25,8 @@ simulate: ## run the producer against SEEDS (10000) random troubles
 	go test -run TestSimulation -timeout 1h . -seeds $(SEEDS)
 
 KILLS ?= 200
-crash: ## kill -9 hydrant local 10 times and hydrant send --spool KILLS (200) times, and look for what is lost
+crash: ## attack hydrant local, kill it 10 times and hydrant send --spool KILLS (200) times, and look for what is lost
+	go run ./internal/soak hostile -kills 10
 	go run ./internal/soak local -kills 10
 	go run ./internal/soak crash -kills $(KILLS)
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -52,6 +53,16 @@ func TestScript(t *testing.T) {
 			},
 		},
 	})
+}
+
+// TestLocalListensAtHome: nobody reaches hydrant local from elsewhere who was not let in
+// by --addr.
+func TestLocalListensAtHome(t *testing.T) {
+	addr := new(app).local().Flags().Lookup("addr").DefValue
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || !ip.IsLoopback() {
+		t.Errorf("--addr is %q, want a loopback address", addr)
+	}
 }
 
 // testSite is a local Firehose on a real socket, beside the process under test.

@@ -358,6 +358,37 @@ func TestTooManyConnections(t *testing.T) {
 	}
 }
 
+// TestBadHandshakes: who does not speak TLS where it is spoken is told so, or loses the
+// connection in time.
+func TestBadHandshakes(t *testing.T) {
+	for _, tt := range []struct {
+		name, send string
+		closed     time.Duration
+		answer     string
+	}{
+		{"nothing", "", 10 * time.Second, ""},
+		{"plain HTTP", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0, "HTTP/1.0 400 Bad Request"},
+		{"half of a handshake", "\x16\x03\x01\x02\x00\x01\x00", 10 * time.Second, ""},
+		{"garbage", strings.Repeat("\xff", 1000), 0, ""},
+		{"a record of its largest size, and zeros", "\x16\x03\x01\x40\x00" + strings.Repeat("\x00", 16*kib), 0, "\x15\x03"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, handler, 0, true)
+			began := time.Now()
+			conn := s.dial()
+			defer conn.Close()
+			var done sync.WaitGroup
+			done.Go(func() { send(conn, tt.send) })
+			answer, _ := io.ReadAll(conn)
+			done.Wait()
+			if d := time.Since(began); !about(d, tt.closed) || !strings.HasPrefix(string(answer), tt.answer) {
+				t.Errorf("%s: %.100q after %v, want %q… after %v", tt.name, answer, d, tt.answer, tt.closed)
+			}
+			s.good()
+		})
+	}
+}
+
 // TestHTTP2: the deadlines are those of a call there, and not of the connection.
 func TestHTTP2(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,10 +50,13 @@ const localFaults = `{"refuse":0.05,"error":0.05,"reset_before":0.02,"reset_afte
 // localRun is hydrant local, killed and started again, with clients of the AWS SDK.
 type localRun struct {
 	*soak
-	addr  string
-	res   localResult
-	calls atomic.Int64
-	done  atomic.Int64 // records that were acknowledged
+	addr    string
+	res     localResult
+	most    int         // records to put
+	over    atomic.Bool // no more are begun
+	records atomic.Int64
+	calls   atomic.Int64
+	done    atomic.Int64 // records that were acknowledged
 
 	mu    sync.Mutex // guards acked
 	acked counts
@@ -62,35 +65,11 @@ type localRun struct {
 // killLocal kills hydrant local over and over while clients put records, and looks
 // for each acknowledged record in the objects.
 func killLocal(ctx context.Context, s *soak) (result, error) {
-	r := &localRun{soak: s}
-	if err := os.WriteFile(s.path("faults.json"), []byte(localFaults), 0o600); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r := &localRun{soak: s, most: localRecords}
+	cmd, put, err := r.begin(ctx, localFaults)
 	if err != nil {
 		return nil, err
 	}
-	r.addr = l.Addr().String()
-	if err := l.Close(); err != nil {
-		return nil, err
-	}
-	cmd, err := r.start(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.create(ctx); err != nil {
-		return nil, err
-	}
-	var wg sync.WaitGroup
-	for c := range localClients {
-		seed := s.rng.Uint64()
-		wg.Go(func() { r.put(ctx, c, rand.New(rand.NewPCG(seed, 0))) })
-	}
-	put := make(chan struct{})
-	go func() {
-		wg.Wait()
-		close(put)
-	}()
 	for r.res.Kills < s.kills {
 		// The kills are spread over the records.
 		share := int64(localRecords * (r.res.Kills + 1) / (s.kills + 1))
@@ -107,11 +86,51 @@ func killLocal(ctx context.Context, s *soak) (result, error) {
 		}
 	}
 	<-put
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := r.end(cmd); err != nil {
 		return nil, err
 	}
+	return r.res, nil
+}
+
+// begin starts hydrant local and the clients; put is closed when they are done.
+func (r *localRun) begin(ctx context.Context, faults string) (cmd *exec.Cmd, put chan struct{}, err error) {
+	if err := os.WriteFile(r.path("faults.json"), []byte(faults), 0o600); err != nil {
+		return nil, nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	r.addr = l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, nil, err
+	}
+	if cmd, err = r.start(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := r.create(ctx); err != nil {
+		return nil, nil, err
+	}
+	var wg sync.WaitGroup
+	for c := range localClients {
+		seed := r.rng.Uint64()
+		wg.Go(func() { r.put(ctx, c, rand.New(rand.NewPCG(seed, 0))) })
+	}
+	put = make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(put)
+	}()
+	return cmd, put, nil
+}
+
+// end has hydrant local deliver all, and compares what was acknowledged with that.
+func (r *localRun) end(cmd *exec.Cmd) error {
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
 	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("hydrant local: %w", err)
+		return fmt.Errorf("hydrant local: %w", err)
 	}
 	return r.judge()
 }
@@ -159,10 +178,14 @@ func (r *localRun) create(ctx context.Context) error {
 func (r *localRun) put(ctx context.Context, client int, rng *rand.Rand) {
 	fh := r.client()
 	var todo []int
-	for n := client; n < localRecords; n += localClients {
-		todo = append(todo, n)
-	}
-	for len(todo) > 0 && ctx.Err() == nil {
+	for next := client; ctx.Err() == nil; {
+		for ; len(todo) < 200 && next < r.most && !r.over.Load(); next += localClients {
+			todo = append(todo, next)
+			r.records.Add(1)
+		}
+		if len(todo) == 0 {
+			return
+		}
 		batch := todo[:min(len(todo), 1+rng.IntN(200))]
 		left := r.call(ctx, fh, batch)
 		todo = append(todo[len(batch):], left...)
@@ -197,17 +220,17 @@ func (r *localRun) call(ctx context.Context, fh *sdk.Client, batch []int) (left 
 }
 
 // judge compares what was acknowledged with the objects.
-func (r *localRun) judge() (result, error) {
+func (r *localRun) judge() error {
 	var delivered counts
 	if err := delivered.addFiles(r.path("objects", "soak")); err != nil {
-		return nil, err
+		return err
 	}
-	r.res.Records, r.res.Calls = localRecords, int(r.calls.Load())
+	r.res.Records, r.res.Calls = int(r.records.Load()), int(r.calls.Load())
 	r.res.Delivered, r.res.Duplicates = delivered.distinct()
-	for n := range localRecords {
+	for n := range r.acked {
 		if r.acked.has(n) && !delivered.has(n) {
 			r.res.Lost++
 		}
 	}
-	return r.res, nil
+	return nil
 }

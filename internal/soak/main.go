@@ -1,7 +1,7 @@
 // Command soak proves that the hydrant command loses nothing: it kills a real
 // process at random moments, over a local Firehose that fails at random, and
-// compares what was accepted with what has arrived. It is make crash and make
-// rotate. The last line is the result, as JSON; the exit code is 1 if anything is
+// compares what was accepted with what has arrived. Or it attacks one by all that a
+// client must not do. It is make crash and make rotate. The last line is the result, as JSON; the exit code is 1 if anything is
 // wrong.
 package main
 
@@ -36,13 +36,13 @@ type soak struct {
 }
 
 func run(args []string, out, log io.Writer) (err error) {
-	runs := map[string]func(context.Context, *soak) (result, error){"crash": crash, "local": killLocal, "rotate": rotate}
+	runs := map[string]func(context.Context, *soak) (result, error){"crash": crash, "hostile": underAttack, "local": killLocal, "rotate": rotate}
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
-	kills := f.Int("kills", 200, "how often the process is killed")
+	kills := f.Int("kills", 200, "how often the process is killed, or attacked in every way")
 	seed := f.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is random")
 	bin := f.String("hydrant", "", "the command (default: built from the source)")
 	if len(args) == 0 || runs[args[0]] == nil {
-		return fmt.Errorf("the form is: soak crash|local|rotate [-kills N] [-seed N] [-hydrant FILE]")
+		return fmt.Errorf("the form is: soak crash|hostile|local|rotate [-kills N] [-seed N] [-hydrant FILE]")
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		return err
