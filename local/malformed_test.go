@@ -118,7 +118,7 @@ func TestTruncatedPuts(t *testing.T) {
 }
 
 // requests are calls of all APIs, which are good.
-func requests(t *testing.T) []string {
+func requests(t testing.TB) []string {
 	encode := func(v any) string {
 		text, err := cbor.Marshal(v)
 		if err != nil {
