@@ -5,8 +5,9 @@ package spool
 // the first, or before it. What Read is too far behind for is left to the files.
 
 const (
-	// recentBytes bounds what is kept of a queue (Spool.recent).
-	recentBytes = 2 * groupBytes
+	// recentBytes bounds what is kept of a queue (Spool.recent). One that is stuck
+	// keeps that much for nothing.
+	recentBytes = groupBytes
 	// keptBytes bounds what is kept of all queues of a spool.
 	keptBytes = 8 * groupBytes
 	// spareBytes bounds the buffers that wait for a group.
@@ -16,7 +17,7 @@ const (
 // keepLocked keeps a group that has been committed up to the writer's end, or takes its
 // buffer back. It is called before q.next moves on.
 func (q *Queue) keepLocked(g *group) {
-	s, size := q.spool, int64(len(g.buf))
+	s, size := q.spool, g.memory()
 	last := len(q.recent) - 1
 	near := last < 0 && q.next-q.cursor <= 2*g.n || last >= 0 && q.recent[last].end() == q.next
 	if g.n == 0 || !near || q.recentSize+size > s.recent || s.kept+size > keptBytes || q.removed != nil {
@@ -32,6 +33,9 @@ func (q *Queue) keepLocked(g *group) {
 // end is the number of the record behind the group's.
 func (g *group) end() uint64 { return g.first + g.n }
 
+// memory is what the group takes, which may be more than it holds.
+func (g *group) memory() int64 { return int64(cap(g.buf)) }
+
 // dropLocked lets go of the groups that end at a number or before it.
 func (q *Queue) dropLocked(upTo uint64) {
 	s := q.spool
@@ -39,8 +43,8 @@ func (q *Queue) dropLocked(upTo uint64) {
 		g := q.recent[0]
 		q.recent[0] = nil
 		q.recent = q.recent[1:]
-		q.recentSize -= int64(len(g.buf))
-		s.kept -= int64(len(g.buf))
+		q.recentSize -= g.memory()
+		s.kept -= g.memory()
 		q.r.passed = g
 		s.spareLocked(g.buf)
 		g.buf = nil
