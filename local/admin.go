@@ -171,12 +171,10 @@ func (s *stream) state() StreamState {
 	for key, b := range f.buffers {
 		size, interval := f.plan.hints(key.kind)
 		bs := BufferState{Kind: key.kind.String(), Part: key.part, Size: size, Interval: interval.Seconds() * speed, Sealed: len(b.sealed), Failures: b.failures}
-		for _, o := range append(slices.Clone(b.sealed), b.open) {
-			if o != nil {
-				bs.Records += o.n
-				bs.Bytes += o.bytes
-				bs.Age = max(bs.Age, time.Since(o.since).Seconds()*speed)
-			}
+		for _, o := range b.batchesLocked() {
+			bs.Records += o.n
+			bs.Bytes += o.bytes
+			bs.Age = max(bs.Age, time.Since(o.since).Seconds()*speed)
 		}
 		st.Buffers = append(st.Buffers, bs)
 	}

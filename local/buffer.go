@@ -95,6 +95,14 @@ func (b *buffer) addLocked(h *hold, keys partition, records iter.Seq[record]) {
 	}
 }
 
+// batchesLocked are all that wait here, in order.
+func (b *buffer) batchesLocked() []*batch {
+	if b.open == nil {
+		return b.sealed
+	}
+	return append(b.sealed[:len(b.sealed):len(b.sealed)], b.open)
+}
+
 func (b *buffer) sealLocked() {
 	if b.open == nil {
 		return

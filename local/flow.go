@@ -12,10 +12,8 @@ import (
 	"github.com/hydrant-go/hydrant/spool"
 )
 
-const (
-	// readBytes is how much is taken from the journal at once.
-	readBytes = 256 << 10
-)
+// readBytes is how much is taken from the journal at once.
+const readBytes = 256 << 10
 
 // flow is a stream's way from its journal to its destinations. A reader, which
 // runs while there is something to read, takes records from the journal into
@@ -89,7 +87,7 @@ func (f *flow) read() {
 	var list []spool.Record
 	for failures := 0; f.more && f.ctx.Err() == nil; {
 		if f.held >= f.stream.backend.cfg.MaxBuffered {
-			f.sealAllLocked() // so that there will be room
+			f.dueAllLocked() // so that there will be room
 			_ = f.waitLocked(f.ctx)
 			continue
 		}
@@ -194,25 +192,19 @@ func (f *flow) bufferLocked(key bufferKey) *buffer {
 	return b
 }
 
-// sealAllLocked has every buffer delivered that is not empty.
-func (f *flow) sealAllLocked() {
+// dueAll has every buffer delivered that is not empty.
+func (f *flow) dueAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dueAllLocked()
+}
+
+func (f *flow) dueAllLocked() {
 	for _, b := range f.buffers {
 		if b.open != nil {
 			b.due = true
 		}
 		b.deliverLocked()
-	}
-}
-
-// relieve has buffers delivered before their time where that may help.
-func (f *flow) relieve() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, b := range f.buffers {
-		if b.open != nil && len(b.sealed) == 0 && b.failures == 0 {
-			b.due = true
-			b.deliverLocked()
-		}
 	}
 }
 

@@ -362,7 +362,7 @@ func (b *Backend) relieve() {
 		return
 	}
 	for _, s := range b.all() {
-		s.flow.relieve()
+		s.flow.dueAll()
 	}
 }
 

@@ -175,8 +175,8 @@ func (s *stream) store(ctx context.Context, accepted []spool.Record) error {
 	if _, err := s.queue.Append(ctx, accepted...); err != nil {
 		return err
 	}
-	for i := range accepted {
-		if watch != nil {
+	if watch != nil {
+		for i := range accepted {
 			watch(s.key.Caller, s.key.name, accepted[i].Data)
 		}
 	}

@@ -180,10 +180,8 @@ func (s *stream) sampleBuffers() {
 
 // waitingLocked is the age of a buffer's oldest record, and the bytes of all.
 func (b *buffer) waitingLocked(now time.Time) (age time.Duration, size int) {
-	for _, o := range append(b.sealed[:len(b.sealed):len(b.sealed)], b.open) {
-		if o != nil {
-			age, size = max(age, now.Sub(o.since)), size+o.bytes
-		}
+	for _, o := range b.batchesLocked() {
+		age, size = max(age, now.Sub(o.since)), size+o.bytes
 	}
 	return age, size
 }

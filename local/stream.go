@@ -29,9 +29,8 @@ type stream struct {
 }
 
 // newStream returns a stream that delivers nothing before start, and takes records when
-// it is entered. One
-// that is brought back was admitted before. An error is one of the settings, and a
-// [*wire.Error].
+// it is entered. One that is brought back was admitted before. An error is one of the
+// settings, and a [*wire.Error].
 func newStream(b *Backend, set *settings, admitted bool) (*stream, error) {
 	s := &stream{backend: b, key: set.key(), set: set, log: b.log.With(slog.String("stream", set.Name))}
 	p, err := newPlan(s, set)

@@ -165,9 +165,6 @@ func (a *app) localConfig(ctx context.Context, o *localOptions) (cfg local.Confi
 	}
 	if !o.ephemeral {
 		cfg.State = cmp.Or(o.state, filepath.Join(o.dir, ".hydrant"))
-		if os.Getenv("GOMAXPROCS") == "" { // one more, as one waits for the disk; see docs/PERFORMANCE.md
-			runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-		}
 	}
 	if o.maxJournal != "" {
 		if cfg.MaxJournal, err = ui.ParseBytes(o.maxJournal); err != nil || cfg.MaxJournal < 1<<20 {
@@ -258,6 +255,9 @@ func (a *app) runLocal(ctx context.Context, o *localOptions) error {
 		return fmt.Errorf("%w\nhint: --addr 127.0.0.1:0 takes a free port", err)
 	}
 	defer listener.Close()
+	if !o.ephemeral && os.Getenv("GOMAXPROCS") == "" { // one more, as one waits for the disk; see docs/PERFORMANCE.md
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 	backend, err := local.New(cfg)
 	switch {
 	case errors.Is(err, spool.ErrLocked):
