@@ -371,6 +371,8 @@ func TestGroupCommit(t *testing.T) {
 			return nil
 		}
 		var wg sync.WaitGroup
+		wg.Go(func() { add(t, q, "under way") })
+		synctest.Wait()
 		for i := range 100 {
 			wg.Go(func() { add(t, q, fmt.Sprint(i)) })
 		}
@@ -378,7 +380,7 @@ func TestGroupCommit(t *testing.T) {
 		close(hold)
 		wg.Wait()
 		if syncs != 2 {
-			t.Errorf("%d syncs for 100 records", syncs)
+			t.Errorf("%d syncs, want one under way and one for 100 records", syncs)
 		}
 	})
 }
