@@ -51,9 +51,12 @@ func (a *app) loadAWS(ctx context.Context) (aws.Config, error) {
 		if u, err := url.Parse(a.endpoint); err != nil || u.Host == "" {
 			return aws.Config{}, usageError("--endpoint-url is %q, it must be a whole URL such as http://127.0.0.1:4573", a.endpoint)
 		}
-		// The SDK takes the variable before anything that its configuration says.
-		if err := os.Setenv("AWS_ENDPOINT_URL_FIREHOSE", a.endpoint); err != nil {
-			return aws.Config{}, err
+		// The SDK takes the variables before anything that its configuration says, and
+		// that of one service before that of all.
+		for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_FIREHOSE"} {
+			if err := os.Setenv(name, a.endpoint); err != nil {
+				return aws.Config{}, err
+			}
 		}
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)

@@ -127,7 +127,7 @@ AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&a.profile, "profile", "", "profile in the AWS configuration files (default $AWS_PROFILE)")
 	flags.StringVar(&a.region, "region", "", "AWS region (default $AWS_REGION)")
-	flags.StringVar(&a.endpoint, "endpoint-url", "", "URL of Firehose (default $AWS_ENDPOINT_URL_FIREHOSE, or AWS's own)")
+	flags.StringVar(&a.endpoint, "endpoint-url", "", "URL of Firehose, and of other services that have no variable of their own (default $AWS_ENDPOINT_URL_FIREHOSE, $AWS_ENDPOINT_URL, or AWS's own)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w\nhint: hydrant %s --help lists the flags", err, strings.TrimPrefix(cmd.CommandPath(), "hydrant "))
 	})
