@@ -122,7 +122,7 @@ const deleteAttempts = 5
 // far.
 //
 // A key that S3 refuses to delete is an error with S3's reason; the others are
-// deleted all the same, unless a whole call deletes none. After an error the counts
+// deleted all the same, unless a call deletes none. After an error the counts
 // tell what was removed; another call goes on.
 func EmptyBucket(ctx context.Context, c BucketEmptier, bucket, owner string, progress func(Emptied)) (Emptied, error) {
 	e := &emptying{c: c, bucket: bucket, owner: owner, progress: progress}
@@ -165,16 +165,16 @@ func (e *emptying) removeVersions(ctx context.Context) error {
 	return e.refusal()
 }
 
-// remove deletes one call's worth. Keys that S3 refuses are counted; only if it
-// refuses all is that an error.
+// remove deletes what fits into one call. Keys that S3 refuses are counted; only if
+// it refuses all is that an error.
 func (e *emptying) remove(ctx context.Context, list []ObjectVersion) error {
+	removed := false
 	for attempt := 1; len(list) > 0; attempt++ {
 		failed, err := e.delete(ctx, list)
 		if err != nil {
 			return err
 		}
 		var again []ObjectVersion
-		removed := false
 		for i := range list {
 			why := failed[named(list[i].Key, list[i].VersionID)]
 			switch {

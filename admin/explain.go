@@ -201,11 +201,19 @@ func action(err error, text string) string {
 		return m[1]
 	}
 	op, ok := errors.AsType[*smithy.OperationError](err)
-	switch {
-	case !ok:
+	if !ok {
 		return "the call on this delivery stream"
-	case op.OperationName == "ListObjectsV2": // the one call whose action has another name
-		return "s3:ListBucket"
+	}
+	if name := actionNames[op.OperationName]; name != "" {
+		return name
 	}
 	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
+}
+
+// actionNames are the actions of the calls that have another name.
+var actionNames = map[string]string{
+	"ListObjectsV2":        "s3:ListBucket",
+	"ListObjectVersions":   "s3:ListBucketVersions",
+	"ListMultipartUploads": "s3:ListBucketMultipartUploads",
+	"DeleteObjects":        "s3:DeleteObject and s3:DeleteObjectVersion",
 }

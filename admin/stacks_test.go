@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/hydrant-go/hydrant/admin"
 )
@@ -61,4 +62,11 @@ func TestStack(t *testing.T) {
 	if _, err := admin.Stack(t.Context(), cloudformation.NewFromConfig(configFor(answer(""))), "s"); err == nil || !strings.Contains(err.Error(), "the answer holds 0 stacks") {
 		t.Errorf("no stack in the answer: %v", err)
 	}
+}
+
+func codeOf(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
 }
