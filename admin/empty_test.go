@@ -107,7 +107,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
 func TestEmptyBucket(t *testing.T) {
-	for _, n := range []int{0, 1, 1000, 1001, 2500} {
+	for _, n := range []int{0, 1, 1000, 2500} {
 		f := newFolder(t)
 		f.fill(t, "b", n)
 		f.fill(t, "other", 1)
@@ -140,6 +140,7 @@ func TestEmptyBucket(t *testing.T) {
 func TestEmptyBucketRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
+		objects int
 		refuse  map[string]refusal
 		removed int64
 		sizes   string // of the calls
@@ -147,18 +148,23 @@ func TestEmptyBucketRefused(t *testing.T) {
 		remedy  string
 	}{
 		{
-			"two",
-			map[string]refusal{"p/00003": {"AccessDenied", -1}, "p/01050": {"AccessDenied", -1}},
-			1098, "[1000 100]",
+			"two", 1010,
+			map[string]refusal{"p/00003": {"AccessDenied", -1}, "p/01005": {"AccessDenied", -1}},
+			1008, "[1000 10]",
 			"empty bucket b: 2 objects could not be removed, such as p/00003: AccessDenied: not this one", "allow s3:DeleteObject and s3:DeleteObjectVersion",
 		},
-		{"busy, then not", map[string]refusal{"p/00003": {"SlowDown", 2}, "p/01050": {"InternalError", 1}}, 1100, "[1000 1 1 100 1]", "", ""},
-		{"busy for ever", map[string]refusal{"p/00003": {"SlowDown", -1}}, 1099, "[1000 1 1 1 1 100]", "empty bucket b: 1 objects could not be removed, such as p/00003: SlowDown: not this one", "try again"},
+		{"busy, then not", 10, map[string]refusal{"p/00003": {"SlowDown", 2}, "p/00005": {"InternalError", 1}}, 10, "[10 2 1]", "", ""},
+		{
+			"busy for ever", 10,
+			map[string]refusal{"p/00003": {"SlowDown", -1}},
+			9, "[10 1 1 1 1]",
+			"empty bucket b: 1 objects could not be removed, such as p/00003: SlowDown: not this one", "try again",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				f := newFolder(t)
-				f.fill(t, "b", 1100)
+				f.fill(t, "b", tc.objects)
 				f.refuse = tc.refuse
 				got, err := admin.EmptyBucket(t.Context(), s3Client(configFor(f)), "b", "", nil)
 				if got.Versions != tc.removed || fmt.Sprint(f.sizes) != tc.sizes {
@@ -191,7 +197,7 @@ func TestEmptyBucketDenied(t *testing.T) {
 
 func TestEmptyBucketCancelled(t *testing.T) {
 	f := newFolder(t)
-	f.fill(t, "b", 1500)
+	f.fill(t, "b", 1010)
 	c := s3Client(configFor(f))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -199,7 +205,7 @@ func TestEmptyBucketCancelled(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || got.Versions != 1000 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := admin.EmptyBucket(t.Context(), c, "b", "", nil); err != nil || got.Versions != 500 {
+	if got, err := admin.EmptyBucket(t.Context(), c, "b", "", nil); err != nil || got.Versions != 10 {
 		t.Errorf("the rest: %+v, %v", got, err)
 	}
 }
