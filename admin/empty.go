@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -92,10 +91,10 @@ type BucketEmptier interface {
 
 // Emptied counts what was removed from a bucket, or would be.
 type Emptied struct {
-	Versions int64 // of objects; each object has one if the bucket never had versions
-	Markers  int64 // delete markers
-	Uploads  int64 // multipart uploads that were open
-	Bytes    int64 // of the versions
+	Versions int64 `json:"versions"`       // of objects; each object has one if the bucket never had versions
+	Markers  int64 `json:"delete_markers"` // each hides an object that has versions
+	Uploads  int64 `json:"uploads"`        // multipart uploads that were open
+	Bytes    int64 `json:"bytes"`          // of the versions
 }
 
 // Add counts a version or a delete marker.
@@ -130,11 +129,14 @@ func EmptyBucket(ctx context.Context, c BucketEmptier, bucket, owner string, pro
 	if err == nil {
 		err = e.abortUploads(ctx)
 	}
-	if _, gone := errors.AsType[*types.NoSuchBucket](err); gone || codeOf(err) == "NoSuchBucket" {
+	if NoBucket(err) {
 		return e.done, nil
 	}
 	return e.done, err
 }
+
+// NoBucket tells of S3's answer that there is no such bucket.
+func NoBucket(err error) bool { return codeOf(err) == "NoSuchBucket" }
 
 type emptying struct {
 	c             BucketEmptier
