@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/smithy-go"
@@ -69,4 +70,41 @@ func codeOf(err error) string {
 		return api.ErrorCode()
 	}
 	return ""
+}
+
+func TestExplainStacks(t *testing.T) {
+	for _, tc := range []struct{ code, message, remedy string }{
+		{"ValidationError", "Stack with id s does not exist", "hydrant deploy sets a stack up"},
+		{"AccessDenied", "User: arn:aws:iam::1:user/u is not authorized to perform: cloudformation:DescribeStacks on resource: x", "allow cloudformation:DescribeStacks"},
+		{"InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_NAMED_IAM]", "--capability CAPABILITY_NAMED_IAM"},
+		{"AlreadyExistsException", "Stack [s] already exists", "another name by --stack"},
+		{"LimitExceededException", "Limit for stack has been exceeded", "as many stacks"},
+		{"ValidationError", "Parameters: [Name] must have values", "--parameter NAME=VALUE"},
+		{"ValidationError", "Parameters: [Nope] do not exist in the template", "--dry-run"},
+		{"ValidationError", "1 validation error detected: Value at 'x' failed to satisfy constraint: y", "--dry-run"},
+		{"ValidationError", "Parameter BufferSizeMiB failed to match", "--dry-run"},
+		{"ValidationError", "Template format error: unsupported structure.", "--template"},
+		{"ValidationError", "Stack [s] cannot be deleted while TerminationProtection is enabled", "--no-enable-termination-protection"},
+		{"ValidationError", "Stack:s is in UPDATE_IN_PROGRESS state and can not be updated.", "waits for that"},
+		{"ValidationError", "something new", ""},
+		{"Throttling", "Rate exceeded", "try again"},
+		{"ExpiredToken", "The security token included in the request is expired", "aws sso login"},
+	} {
+		c := cloudformation.NewFromConfig(configFor(cfnError(400, tc.code, tc.message)))
+		_, err := admin.Stack(t.Context(), c, "s")
+		cause := "describe stack s: " + tc.code + ": " + tc.message
+		if errors.Is(err, admin.ErrNoStack) {
+			cause = "describe stack s: there is no such stack: " + tc.code + ": " + tc.message
+		}
+		checkExplained(t, err, cause, tc.remedy)
+	}
+	// What a stack tells of a resource has no code.
+	checkExplained(t, errors.New("stack s is ROLLBACK_COMPLETE: AWS::IAM::Role Role: User: u is not authorized to perform: iam:CreateRole on resource: x"),
+		"stack s is ROLLBACK_COMPLETE: AWS::IAM::Role Role: User: u is not authorized to perform: iam:CreateRole on resource: x", "allow iam:CreateRole")
+	cfg := configFor(nil)
+	cfg.HTTPClient, cfg.BaseEndpoint = nil, aws.String("http://127.0.0.1:1")
+	_, err := admin.Stack(t.Context(), cloudformation.NewFromConfig(cfg), "s")
+	if text := admin.Explain(err).Error(); !strings.Contains(text, "AWS_ENDPOINT_URL_CLOUDFORMATION") {
+		t.Errorf("nobody there: %s", text)
+	}
 }

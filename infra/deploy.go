@@ -185,7 +185,7 @@ func (d *deployment) update(ctx context.Context, stack *types.Stack) (*types.Sta
 	case strings.Contains(text, "No updates are to be performed"):
 		d.action = cmp.Or(d.joined, Unchanged)
 		return stack, nil
-	case strings.Contains(text, "state and can not be updated"): // and it could be a moment before
+	case strings.Contains(text, "state and can not be updated"), strings.HasSuffix(text, "does not exist"): // as it was a moment before
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("update stack %s: %w", d.Stack, err)

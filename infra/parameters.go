@@ -110,10 +110,14 @@ func CheckParameters(template string, values map[string]string) error {
 // refuses tells what a value must be that is none; "" for one that may be.
 func (p *Parameter) refuses(value string) string {
 	must := func(format string, args ...any) string {
-		if p.ConstraintDescription != "" {
-			return fmt.Sprintf(format+": %s", append(args, p.ConstraintDescription)...)
+		text := fmt.Sprintf(format, args...)
+		if words, ok := strings.CutPrefix(p.ConstraintDescription, "must "); ok { // CloudFormation puts "Parameter NAME " before it
+			return words
 		}
-		return fmt.Sprintf(format, args...)
+		if p.ConstraintDescription != "" {
+			text += ": " + p.ConstraintDescription
+		}
+		return text
 	}
 	if len(p.AllowedValues) > 0 && !slices.Contains(p.AllowedValues, value) {
 		return must("be one of %s", strings.Join(p.AllowedValues, ", "))
