@@ -66,8 +66,8 @@ func readJSON(body []byte) (any, error) {
 		line, column := 1, 1
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			before := body[:syntax.Offset]
-			if syntax.Offset < int64(len(body)) {
-				before = before[:max(len(before)-1, 0)] // Offset is behind a byte that is wrong
+			if err.Error() != "unexpected end of JSON input" {
+				before = before[:max(len(before)-1, 0)] // Offset is behind the byte that is wrong
 			}
 			line += bytes.Count(before, []byte("\n"))
 			column = len(before) - bytes.LastIndexByte(before, '\n')
