@@ -24,10 +24,11 @@ var rooms = map[string][]string{
 	"server":           {"internal/awsapi", "wire"},
 	"local/cloudwatch": {"internal/awsapi", "internal/vfs", "wire"},
 	"local/logs":       {"internal/awsapi", "internal/vfs", "wire"},
+	"local/stacks":     {"internal/awsapi", "internal/vfs", "local/logs", "local/stacks/template", "wire"},
 	"internal/awsapi":  {"wire"},
 	"local": {
 		"internal/awsapi", "internal/vfs", "local/cloudwatch", "local/convert", "local/deliver", "local/deliver/file", "local/deliver/http", "local/deliver/s3",
-		"local/logs", "local/objects", "local/page", "local/process", "server", "spool", "wire",
+		"local/logs", "local/objects", "local/page", "local/process", "local/stacks", "server", "spool", "wire",
 	},
 	"server/conformance":        {"local", "local/convert", "local/process", "server"},
 	"server/conformance/score":  {"server/conformance"},

@@ -58,16 +58,6 @@ func (s *Store) drive(ctx context.Context, st *stack) {
 	}
 }
 
-// idle is closed when nobody works on the stack.
-func (st *stack) idle() <-chan struct{} {
-	if st.rest != nil {
-		return st.rest
-	}
-	closed := make(chan struct{})
-	close(closed)
-	return closed
-}
-
 // stopped tells whether a phase is to leave everything as it is.
 func stopped(ctx context.Context) bool { return context.Cause(ctx) == errStopped }
 
@@ -111,7 +101,7 @@ func (s *Store) apply(ctx context.Context, st *stack) {
 		st.statusLocked(createComplete, "")
 		return
 	}
-	st.leaveLocked()
+	st.leaveLocked(bound)
 	st.statusLocked(updateCleanup, "")
 }
 
@@ -242,9 +232,9 @@ const (
 // or left as it is.
 func (s *Store) makeOne(ctx context.Context, st *stack, b *template.Bound, r *template.Resource) error {
 	s.mu.Lock()
-	now := st.Resources[r.ID]
+	now, tags := st.Resources[r.ID], st.Tags
 	s.mu.Unlock()
-	next, err := evaluate(b, r, s.lookup(st))
+	next, err := evaluate(b, r, s.lookup(st), tags)
 	t := types[r.Type]
 	switch {
 	case !now.there():
@@ -271,15 +261,13 @@ func (s *Store) create(ctx context.Context, st *stack, t *kind, next, old *resou
 	} else {
 		s.put(st, next.with(begin, ""), true)
 	}
-	q := &request{Caller: st.Caller, stack: st.Name, tags: st.Tags, r: next}
+	q := &request{Caller: st.Caller, stack: st.Name, r: next}
 	if err == nil {
-		next.Physical, err = t.name(q)
-	}
-	if err == nil {
+		next.Physical = t.newID(q)
 		err = s.begin(ctx, st, t, q, begin)
 	}
 	if err == nil {
-		err = t.create(s, ctx, q)
+		err = t.create(ctx, s, q)
 	}
 	if err != nil { // nothing was made
 		next.Physical = ""
@@ -289,7 +277,7 @@ func (s *Store) create(ctx context.Context, st *stack, t *kind, next, old *resou
 		return s.tell(ctx, st, next.with(fail, ""), err)
 	}
 	s.put(st, next.with(begin, initiated), true)
-	if err := t.settle(s, ctx, q); err != nil {
+	if err := t.settle(ctx, s, q); err != nil {
 		return s.tell(ctx, st, next.with(fail, ""), err)
 	}
 	s.mu.Lock()
@@ -305,12 +293,12 @@ func (s *Store) begin(ctx context.Context, st *stack, t *kind, q *request, statu
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	there, err := t.exists(s, ctx, q)
+	there, err := t.exists(ctx, s, q)
 	if err != nil {
 		return err
 	}
 	if there {
-		return fmt.Errorf("Resource of type '%s' with identifier '%s' already exists.", q.r.Type, q.r.Physical) //nolint:staticcheck // AWS's words
+		return reason(fmt.Sprintf("Resource of type '%s' with identifier '%s' already exists.", q.r.Type, q.r.Physical))
 	}
 	if t.recorded {
 		return nil
@@ -323,16 +311,16 @@ func (s *Store) begin(ctx context.Context, st *stack, t *kind, q *request, statu
 func (s *Store) update(ctx context.Context, st *stack, t *kind, next, old *resource) error {
 	next.Physical = old.Physical
 	s.put(st, next.with(updateInProgress, ""), true)
-	q := &request{Caller: st.Caller, stack: st.Name, tags: st.Tags, r: next, old: old}
+	q := &request{Caller: st.Caller, stack: st.Name, r: next, old: old}
 	err := context.Cause(ctx)
 	if err == nil && !t.recorded {
 		err = s.keep(st)
 	}
 	if err == nil {
-		err = t.update(s, ctx, q)
+		err = t.update(ctx, s, q)
 	}
 	if err == nil {
-		err = t.settle(s, ctx, q)
+		err = t.settle(ctx, s, q)
 	}
 	if err != nil {
 		return s.tell(ctx, st, next.with(updateFailed, ""), err)

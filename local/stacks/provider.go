@@ -53,8 +53,8 @@ type kind struct {
 	recorded bool
 	// tagged: the stack's tags are the resource's, too.
 	tagged bool
-	// physical gives the physical id where it is not the name.
-	physical func(q *request) (string, error)
+	// physical makes the physical id, where it is not the name.
+	physical func(t *kind, q *request) string
 	// attributes are what Fn::GetAtt gives.
 	attributes map[string]func(q *request) string
 
@@ -154,17 +154,17 @@ func (t *kind) check(id string, properties map[string]any) error {
 	return nil
 }
 
-// name decides what the physical id of a resource will be.
-func (t *kind) name(q *request) (string, error) {
+// newID decides what the physical id of a resource will be.
+func (t *kind) newID(q *request) string {
 	if t.physical != nil {
-		return t.physical(q)
+		return t.physical(t, q)
 	}
-	return t.nameOf(q), nil
+	return t.name(q)
 }
 
-// nameOf is the resource's name: its own, or one that is made of those of the stack and
+// name is the resource's name: its own, or one that is made of those of the stack and
 // of the resource, as AWS does it.
-func (t *kind) nameOf(q *request) string {
+func (t *kind) name(q *request) string {
 	if t.named != "" {
 		if name := q.text(t.named); name != "" {
 			return name
@@ -187,8 +187,9 @@ func (t *kind) nameOf(q *request) string {
 }
 
 // replaces tells whether the change to next makes another resource.
-func (t *kind) replaces(before, next map[string]any) bool {
-	return slices.ContainsFunc(t.createOnly, func(name string) bool { return !template.Equal(before[name], next[name]) })
+func (t *kind) replaces(before, next *resource) bool {
+	a, b := before.properties(), next.properties()
+	return slices.ContainsFunc(t.createOnly, func(name string) bool { return !template.Equal(a[name], b[name]) })
 }
 
 // attribute is what Ref ("") or Fn::GetAtt gives of a resource.

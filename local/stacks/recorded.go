@@ -33,6 +33,7 @@ var policyKind = &kind{
 
 var managedPolicyKind = &kind{
 	recorded: true, named: "ManagedPolicyName", longest: 128,
+	physical:   func(t *kind, q *request) string { return global(q.Caller, "iam", "policy"+path(q)+t.name(q)) },
 	properties: strings.Fields("Description Groups ManagedPolicyName Path PolicyDocument Roles Users"),
 	required:   strings.Fields("PolicyDocument"), createOnly: strings.Fields("Description ManagedPolicyName Path"),
 	attributes: map[string]func(*request) string{
@@ -60,7 +61,7 @@ var keyKind = &kind{
 	recorded: true,
 	properties: strings.Fields(`BypassPolicyLockoutSafetyCheck Description EnableKeyRotation Enabled KeyPolicy KeySpec KeyUsage MultiRegion
 		Origin PendingWindowInDays RotationPeriodInDays Tags`),
-	physical: func(*request) (string, error) { return uuid.NewString(), nil },
+	physical: func(*kind, *request) string { return uuid.NewString() },
 	attributes: map[string]func(*request) string{
 		"Arn":   func(q *request) string { return q.ARN("kms", "key/"+q.r.Physical) },
 		"KeyId": func(q *request) string { return q.r.Physical },
@@ -81,13 +82,7 @@ var functionKind = &kind{
 
 var metadataKind = &kind{
 	recorded: true,
-	physical: func(*request) (string, error) { return uuid.NewString(), nil },
-}
-
-func init() { // their physical ids are made of their names
-	managedPolicyKind.physical = func(q *request) (string, error) {
-		return global(q.Caller, "iam", "policy"+path(q)+managedPolicyKind.nameOf(q)), nil
-	}
+	physical: func(*kind, *request) string { return uuid.NewString() },
 }
 
 // path is that of an IAM resource, which begins and ends with a slash.
@@ -97,4 +92,3 @@ func path(q *request) string {
 	}
 	return "/"
 }
-

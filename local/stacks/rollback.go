@@ -44,11 +44,7 @@ func (st *stack) replacedLocked(old *resource) {
 
 // leaveLocked, at the end of an update, finds what is to be removed: what the template
 // has no more, and what was replaced.
-func (st *stack) leaveLocked() {
-	bound, err := bind(st.env(), st.Template, st.Values)
-	if err != nil {
-		return // it was bound for the update
-	}
+func (st *stack) leaveLocked(bound *template.Bound) {
 	wanted := map[string]bool{}
 	for _, r := range bound.Order() {
 		wanted[r.ID] = true
@@ -97,6 +93,13 @@ func (s *Store) remove(ctx context.Context, st *stack) {
 		return keeps(r.DeletionPolicy, false) || slices.Contains(st.Retain, r.ID)
 	})
 	list = append(list, st.Cleanup...)
+	if st.Before != nil {
+		for _, was := range st.Before.Resources { // that were replaced
+			if r := st.Resources[was.ID]; r == nil || r.Physical != was.Physical {
+				list = append(list, &leftover{was, keeps(was.DeletionPolicy, false)})
+			}
+		}
+	}
 	s.mu.Unlock()
 	failed := s.removeAll(ctx, st, list)
 	var forgotten []*stack
@@ -185,7 +188,7 @@ func (s *Store) removeOne(ctx context.Context, st *stack, l *leftover) error {
 		return nil
 	}
 	s.removed(st, r.with(deleteInProgress, ""))
-	err := types[r.Type].remove(s, ctx, &request{Caller: st.Caller, stack: st.Name, r: r})
+	err := types[r.Type].remove(ctx, s, &request{Caller: st.Caller, stack: st.Name, r: r})
 	switch {
 	case stopped(ctx):
 		return err
@@ -278,5 +281,5 @@ func (s *Store) revertOne(ctx context.Context, st *stack, was *resource) error {
 
 // same tells whether two versions of a resource have the same properties.
 func same(a, b *resource) bool {
-	return a.Type == b.Type && template.Equal(a.properties(), b.properties())
+	return a.Type == b.Type && slices.Equal(a.Tags, b.Tags) && template.Equal(a.properties(), b.properties())
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hydrant-go/hydrant/internal/awsapi"
+	"github.com/hydrant-go/hydrant/local/stacks/template"
+	"github.com/hydrant-go/hydrant/wire"
 )
 
 // Statuses of stacks; resources have most of them too.
@@ -136,6 +138,7 @@ type resource struct {
 	Status, Reason      string
 	Updated             time.Time
 	Properties          json.RawMessage // evaluated, an object
+	Tags                []tag           `json:",omitempty"` // of the stack, if the type has tags
 	Metadata            any             `json:",omitempty"`
 	Needs               []string        // logical ids of those that it can't do without
 	DeletionPolicy      string          `json:",omitempty"`
@@ -255,11 +258,11 @@ func (s *Store) roomLocked(newStack bool) error {
 		n += st.bytesLocked()
 	}
 	switch {
+	// The code is AWS's, the words are ours.
 	case newStack && len(s.names) >= maxStacks:
-		// The code is AWS's, the words are ours.
-		return invalidLimit("there are %d stacks, which is the limit: delete some", maxStacks)
+		return wire.Errorf(codeLimit, "There are %d stacks, which is the limit. Delete some.", maxStacks)
 	case n > maxBytes:
-		return invalidLimit("its stacks take more than %d MiB: delete some", maxBytes>>20)
+		return wire.Errorf(codeLimit, "The stacks take more than %d MiB, which is the limit. Delete some.", maxBytes>>20)
 	}
 	return nil
 }
@@ -319,6 +322,11 @@ func (s *Store) forgetLocked(st *stack) {
 	if st.stop != nil {
 		st.stop(errStopped)
 	}
+}
+
+// env is what the stack's template is evaluated in.
+func (st *stack) env() template.Env {
+	return template.Env{Region: st.Region, Account: st.Account, StackName: st.Name, StackID: st.ID, NotificationARNs: st.NotificationARNs}
 }
 
 func (st *stack) key() stackKey { return stackKey{st.Caller, st.Name} }

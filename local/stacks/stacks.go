@@ -121,15 +121,17 @@ func (s *Store) Close() error {
 // Reset forgets all stacks, and leaves what they have made.
 func (s *Store) Reset() error {
 	s.mu.Lock()
-	var stopped []*stack
+	forgotten := map[*stack]<-chan struct{}{}
 	for _, st := range s.stacks {
 		s.forgetLocked(st)
-		stopped = append(stopped, st)
+		forgotten[st] = st.rest
 	}
 	s.mu.Unlock()
 	var errs []error
-	for _, st := range stopped {
-		<-st.idle()
+	for st, rest := range forgotten {
+		if rest != nil {
+			<-rest
+		}
 		errs = append(errs, s.removeFile(st))
 	}
 	return errors.Join(errs...)
