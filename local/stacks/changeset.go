@@ -418,7 +418,7 @@ func (s *Store) deleteChangeSet(_ context.Context, c awsapi.Caller, in *changeSe
 	return struct{}{}, s.keep(st)
 }
 
-func (s *Store) executeChangeSet(_ context.Context, c awsapi.Caller, in *changeSetInput) (any, error) {
+func (s *Store) executeChangeSet(ctx context.Context, c awsapi.Caller, in *changeSetInput) (any, error) {
 	if err := checkToken(in.ClientRequestToken); err != nil {
 		return nil, err
 	}
@@ -426,7 +426,7 @@ func (s *Store) executeChangeSet(_ context.Context, c awsapi.Caller, in *changeS
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, s.keep(st)
+	return struct{}{}, s.begun(ctx, st)
 }
 
 func (s *Store) execute(c awsapi.Caller, in *changeSetInput) (*stack, error) {

@@ -22,7 +22,7 @@ type deleteStackInput struct {
 
 const force = "FORCE_DELETE_STACK"
 
-func (s *Store) deleteStack(_ context.Context, c awsapi.Caller, in *deleteStackInput) (any, error) {
+func (s *Store) deleteStack(ctx context.Context, c awsapi.Caller, in *deleteStackInput) (any, error) {
 	for _, err := range []error{
 		checkNameOrID(in.StackName), checkToken(in.ClientRequestToken), checkOneOf("deletionMode", in.DeletionMode, "STANDARD", force),
 	} {
@@ -41,7 +41,7 @@ func (s *Store) deleteStack(_ context.Context, c awsapi.Caller, in *deleteStackI
 		return nil, err
 	}
 	s.mu.Unlock()
-	return nil, s.keep(st)
+	return nil, s.begun(ctx, st)
 }
 
 func (s *Store) startDeleteLocked(st *stack, in *deleteStackInput) error {
@@ -120,7 +120,7 @@ func (s *Store) steer(c awsapi.Caller, in *rollbackInput, operation string, next
 	return st, nil
 }
 
-func (s *Store) cancelUpdateStack(_ context.Context, c awsapi.Caller, in *rollbackInput) (any, error) {
+func (s *Store) cancelUpdateStack(ctx context.Context, c awsapi.Caller, in *rollbackInput) (any, error) {
 	st, err := s.steer(c, in, "CancelUpdateStack", func(st *stack) (string, error) {
 		if st.Status != updateInProgress {
 			return "", invalid("CancelUpdateStack cannot be called from current stack status")
@@ -133,10 +133,10 @@ func (s *Store) cancelUpdateStack(_ context.Context, c awsapi.Caller, in *rollba
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.keep(st)
+	return nil, s.begun(ctx, st)
 }
 
-func (s *Store) rollbackStack(_ context.Context, c awsapi.Caller, in *rollbackInput) (any, error) {
+func (s *Store) rollbackStack(ctx context.Context, c awsapi.Caller, in *rollbackInput) (any, error) {
 	st, err := s.steer(c, in, "RollbackStack", func(st *stack) (string, error) {
 		switch st.Status {
 		case createFailed:
@@ -152,10 +152,10 @@ func (s *Store) rollbackStack(_ context.Context, c awsapi.Caller, in *rollbackIn
 	if err != nil {
 		return nil, err
 	}
-	return stackOutput{st.ID}, s.keep(st)
+	return stackOutput{st.ID}, s.begun(ctx, st)
 }
 
-func (s *Store) continueUpdateRollback(_ context.Context, c awsapi.Caller, in *rollbackInput) (any, error) {
+func (s *Store) continueUpdateRollback(ctx context.Context, c awsapi.Caller, in *rollbackInput) (any, error) {
 	st, err := s.steer(c, in, "ContinueUpdateRollback", func(st *stack) (string, error) {
 		if st.Status != updateRollbackFailed {
 			// The rule is the API reference's, the words are ours.
@@ -172,5 +172,5 @@ func (s *Store) continueUpdateRollback(_ context.Context, c awsapi.Caller, in *r
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, s.keep(st)
+	return struct{}{}, s.begun(ctx, st)
 }

@@ -41,7 +41,7 @@ func (s *Store) createStack(ctx context.Context, c awsapi.Caller, in *createStac
 	if err != nil {
 		return nil, err
 	}
-	return stackOutput{st.ID}, s.keep(st)
+	return stackOutput{st.ID}, s.begun(ctx, st)
 }
 
 func (in *createStackInput) check() error {
@@ -118,7 +118,7 @@ func (s *Store) updateStack(ctx context.Context, c awsapi.Caller, in *struct{ de
 	st.RetainExceptOnCreate = in.RetainExceptOnCreate
 	s.startUpdateLocked(st, p.definition, "UpdateStack", deref(in.ClientRequestToken))
 	s.mu.Unlock()
-	return stackOutput{st.ID}, s.keep(st)
+	return stackOutput{st.ID}, s.begun(ctx, st)
 }
 
 // startUpdateLocked has a stack become what the definition says.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hydrant-go/hydrant/local/stacks/template"
 )
@@ -35,6 +36,30 @@ func (s *Store) driveLocked(st *stack) {
 	ctx, stop := context.WithCancelCause(s.work)
 	st.stop, st.rest = stop, make(chan struct{})
 	s.done.Go(func() { s.drive(ctx, st) })
+}
+
+// patience is how long the call that has begun an operation waits for its end. Clients
+// look for it at once, and then only every 30 seconds (AWS CLI): without that a stack that
+// is done in a moment takes half a minute.
+const patience = 250 * time.Millisecond
+
+// begun answers for an operation that has begun: once it is written down, and done if that
+// takes no longer than patience.
+func (s *Store) begun(ctx context.Context, st *stack) error {
+	if err := s.keep(st); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	rest := st.rest
+	s.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-rest:
+	case <-timer.C:
+	case <-ctx.Done(): // nobody waits for the answer
+	}
+	return nil
 }
 
 // drive is the stack's goroutine.
