@@ -30,11 +30,13 @@ func newStack(app constructs.Construct, c *choices) {
 	s := &stack{
 		root: awscdk.NewStack(app, &c.stackName, &awscdk.StackProps{
 			Description: jsii.String("Hydrant: an Amazon Data Firehose delivery stream into S3, with its logs, alarms and dashboard, and a policy for producers."),
-			Synthesizer: awscdk.NewBootstraplessSynthesizer(&awscdk.BootstraplessSynthesizerProps{}),
+			// The other ones deploy by roles that only cdk bootstrap makes, the bootstrapless one too.
+			Synthesizer: awscdk.NewLegacyStackSynthesizer(),
 		}),
 		choices: c,
 		values:  map[string]awscdk.CfnParameter{},
 	}
+	s.root.TemplateOptions().SetTemplateFormatVersion(jsii.String("2010-09-09")) // some readers want the only one that there is
 	for _, p := range c.parameters {
 		s.parameter(&p)
 	}
@@ -50,7 +52,7 @@ func newStack(app constructs.Construct, c *choices) {
 	dashboard := s.addDashboard()
 
 	s.output("StreamName", "The delivery stream.", s.stream.Ref())
-	s.output("StreamArn", "The delivery stream's ARN.", s.stream.AttrArn())
+	s.output("StreamArn", "The delivery stream's ARN.", s.streamArn())
 	s.output("BucketName", "The bucket that the stream delivers to.", s.bucket.BucketName())
 	s.output("LogGroupName", "Logs of delivery errors.", s.logGroup.Ref())
 	s.output("LogStreamName", "The log stream of delivery errors.", s.logStream.Ref())
@@ -162,6 +164,6 @@ func (s *stack) addRole(name, service, description string, condition, rights pro
 func (s *stack) addProducerPolicy() (arn *string) {
 	return awsiam.NewCfnManagedPolicy(s.root, jsii.String("ProducerPolicy"), &awsiam.CfnManagedPolicyProps{
 		Description:    jsii.String("Put records into the delivery stream of a Hydrant stack"),
-		PolicyDocument: policy(allow(s.stream.AttrArn(), "firehose:PutRecord", "firehose:PutRecordBatch", "firehose:DescribeDeliveryStream")),
+		PolicyDocument: policy(allow(s.streamArn(), "firehose:PutRecord", "firehose:PutRecordBatch", "firehose:DescribeDeliveryStream")),
 	}).Ref()
 }

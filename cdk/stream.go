@@ -122,6 +122,12 @@ func (s *stack) addStream() {
 	))
 }
 
+// streamArn is the stream's ARN, made of its name: moto's CloudFormation, which knows
+// nothing of Firehose, takes no Fn::GetAtt of a resource that it skips.
+func (s *stack) streamArn() *string {
+	return awscdk.Fn_Sub(jsii.String("arn:${AWS::Partition}:firehose:${AWS::Region}:${AWS::AccountId}:deliverystream/${DeliveryStream}"), nil)
+}
+
 // partition has records go to prefixes by what a jq query finds in them. Records that
 // were packed into one are taken apart first, or the query would see only packs, and
 // line ends, which that strips, are put back last (developer guide, dynamic
