@@ -209,7 +209,7 @@ func TestScalars(t *testing.T) {
 		{".nan", `".nan"`},
 		{"12:30:45", `"12:30:45"`},
 		{"1.2.3", `"1.2.3"`},
-		{"-", `"-"`},
+
 		{"+", `"+"`},
 		{".", `"."`},
 		{"0x", `"0x"`},
@@ -376,9 +376,7 @@ func asYAML(t *testing.T, body []byte) []byte {
 	}
 	var plainStyle func(*yaml.Node)
 	plainStyle = func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode {
-			n.Style = 0
-		}
+		n.Style = 0
 		for _, c := range n.Content {
 			plainStyle(c)
 		}
