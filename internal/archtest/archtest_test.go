@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"local/deliver/s3":          {"local/deliver"},
 	"local/objects":             {"local/deliver/file", "wire"},
 	"local/page":                {},
+	"local/stacks/template":     {},
 	"local/convert":             {},
 	"hydranttest":               {"local", "local/deliver", "local/deliver/file", "server", "wire", "internal/keepbody", "internal/memnet"},
 	"scenario":                  {"", "admin", "local", "server", "wire"},
