@@ -20,72 +20,6 @@ type choices struct {
 	parameters    []parameter
 }
 
-// parameter is a choice that is a plain value: a parameter of the template, whose
-// default a context value of the same name sets (streamName that of StreamName).
-type parameter struct {
-	name, description string
-	def               any    // a string, or an int where the parameter is a number
-	pattern           string // of a string
-	min, max          int    // of a number, or of a string's length
-	allowed           []int  // of a number, instead of min and max
-	rule              string // what the above ask for: "… must be rule"
-}
-
-func (p *parameter) contextKey() string { return strings.ToLower(p.name[:1]) + p.name[1:] }
-
-// logRetentionDays are those that CloudWatch Logs knows (API model, PutRetentionPolicy).
-var logRetentionDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
-
-// newParameters has the bounds of the API model, and dynamic partitioning's own
-// (developer guide, dynamic partitioning: at least 64 MiB and 60 s, and both prefixes).
-func newParameters(partitions map[string]string) []parameter {
-	size, interval, minPrefix, prefix := 1, 0, 0, "data/"
-	if len(partitions) > 0 {
-		size, interval, minPrefix = 64, 60, 1
-	}
-	for _, key := range slices.Sorted(maps.Keys(partitions)) {
-		prefix += fmt.Sprintf("%s=!{partitionKeyFromQuery:%s}/", key, key)
-	}
-	return []parameter{
-		{
-			name: "StreamName", description: "Name of the delivery stream; empty: CloudFormation makes one. Another name replaces the stream, and what it has buffered is lost.",
-			def: "", pattern: "^[a-zA-Z0-9_.-]*$", max: 64, rule: "at most 64 of a-z, A-Z, 0-9, _, . and -",
-		},
-		{
-			name: "BufferSizeMiB", description: "An object is written when so much has come, counted before compression.",
-			def: 64, min: size, max: 128, rule: fmt.Sprintf("a number from %d to 128", size),
-		},
-		{
-			name: "BufferIntervalSeconds", description: "An object is written after so long at the latest.",
-			def: 300, min: interval, max: 900, rule: fmt.Sprintf("a number from %d to 900", interval),
-		},
-		{
-			name: "Prefix", description: "What objects' keys begin with, with expressions such as !{timestamp:yyyy/MM/dd/HH}.",
-			def: prefix + "!{timestamp:yyyy/MM/dd/HH}/", min: minPrefix, max: 1024, rule: fmt.Sprintf("%d to 1,024 characters", minPrefix),
-		},
-		{
-			name: "ErrorPrefix", description: "What keys of objects with failed records begin with; must have !{firehose:error-output-type} if it or Prefix has any expression.",
-			def: "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/", min: minPrefix, max: 1024, rule: fmt.Sprintf("%d to 1,024 characters", minPrefix),
-		},
-		{
-			name: "ObjectExpirationDays", description: "Objects are removed after so many days; 0: never.",
-			def: 0, min: 0, max: 36500, rule: "a number from 0 (never) to 36500",
-		},
-		{
-			name: "LogRetentionDays", description: "Logs of delivery errors are kept for so many days.",
-			def: 30, allowed: logRetentionDays, rule: "one of " + strings.Trim(fmt.Sprint(logRetentionDays), "[]"),
-		},
-		{
-			name: "KmsKeyArn", description: "KMS key that encrypts the stream's buffers and the bucket's objects; empty: S3's own encryption (AES256), and none of the stream. Its policy must let IAM policies of this account use it.",
-			def: "", pattern: "^$|^arn:[^:]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", max: 512, rule: "the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID, no alias), or empty",
-		},
-		{
-			name: "AlarmTopicArn", description: "SNS topic that alarms are sent to; empty: alarms only show in CloudWatch.",
-			def: "", pattern: "^$|^arn:[^:]+:sns:[a-z0-9-]+:[0-9]{12}:.+$", max: 512, rule: "the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME), or empty",
-		},
-	}
-}
-
 // contextReader collects what is wrong with context values.
 type contextReader struct {
 	values map[string]any
@@ -162,6 +96,8 @@ func (r *contextReader) flag(key string) bool {
 // partitionKey is a name that a jq object takes without quotes.
 var partitionKey = regexp.MustCompile("^[a-zA-Z_][a-zA-Z0-9_]*$")
 
+const partitionsRule = `a JSON object of partition keys and their jq expressions, such as {"customer": ".customer_id"}, that make a query of at most 5,120 characters`
+
 // partitions reads dynamicPartitioning, which is an object in cdk.json, and the same
 // as JSON text from the command line.
 func (r *contextReader) partitions() map[string]string {
@@ -182,7 +118,7 @@ func (r *contextReader) partitions() map[string]string {
 		}
 	}
 	if err != nil || len(partitions) == 0 || len(partitionQuery(partitions)) > 5120 {
-		r.fail("dynamicPartitioning", text, `a JSON object of partition keys and their jq expressions of at most 5,120 characters, such as {"customer": ".customer_id"}`)
+		r.fail("dynamicPartitioning", text, partitionsRule)
 		return nil
 	}
 	return partitions
@@ -202,20 +138,21 @@ func partitionQuery(partitions map[string]string) string {
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-// parameter sets p's default to the context value of its name.
+// parameter fixes p by the context value of its name.
 func (r *contextReader) parameter(p *parameter) {
 	value, ok := r.values[p.contextKey()]
 	if !ok {
 		return
 	}
+	p.fixed = true
 	text := fmt.Sprint(value) // JSON's numbers are floats, and 300.0 prints as 300
-	if _, isNumber := p.def.(int); !isNumber {
+	if _, isNumber := p.value.(int); !isNumber {
 		_, isText := value.(string)
 		if !isText || !regexp.MustCompile(p.pattern).MatchString(text) || len(text) < p.min || len(text) > p.max {
 			r.fail(p.contextKey(), value, p.rule)
 			return
 		}
-		p.def = text
+		p.value = text
 		return
 	}
 	n, err := strconv.Atoi(text)
@@ -227,14 +164,14 @@ func (r *contextReader) parameter(p *parameter) {
 		r.fail(p.contextKey(), value, p.rule)
 		return
 	}
-	p.def = n
+	p.value = n
 }
 
 // together looks at values that depend on each other.
 func (r *contextReader) together(c *choices) {
 	text := func(name string) string {
 		i := slices.IndexFunc(c.parameters, func(p parameter) bool { return p.name == name })
-		return c.parameters[i].def.(string)
+		return c.parameters[i].value.(string)
 	}
 	if c.createKey && text("KmsKeyArn") != "" {
 		r.errs = append(r.errs, errors.New("context values kms=create and kmsKeyArn are both set; leave out kmsKeyArn to have a new key, or kms to use the one that is there"))

@@ -22,7 +22,7 @@ func (s *stack) addEmptyBucket() {
 	awscdk.Tags_Of(s.bucket).Add(jsii.String(emptyTag), jsii.String("true"), nil)
 	log := awslogs.NewCfnLogGroup(s.root, jsii.String("EmptyBucketLogGroup"), &awslogs.CfnLogGroupProps{
 		LogGroupName:    jsii.String("/aws/lambda/" + *awscdk.Aws_STACK_NAME() + "-EmptyBucket"),
-		RetentionInDays: s.values["LogRetentionDays"].ValueAsNumber(),
+		RetentionInDays: s.number("LogRetentionDays"),
 	})
 	log.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	role := s.addRole("EmptyBucketRole", "lambda.amazonaws.com", "Empties the bucket of a Hydrant stack when it is deleted", nil, policy(

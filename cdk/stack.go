@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -18,8 +19,8 @@ type stack struct {
 	root awscdk.Stack
 	*choices
 	values map[string]awscdk.CfnParameter
+	fixed  map[string]string // instead of a parameter
 
-	keyArn    *string // of the KMS key, which there is only if withKey says so
 	bucket    awss3.Bucket
 	logGroup  awslogs.CfnLogGroup
 	logStream awslogs.CfnLogStream
@@ -30,15 +31,20 @@ func newStack(app constructs.Construct, c *choices) {
 	s := &stack{
 		root: awscdk.NewStack(app, &c.stackName, &awscdk.StackProps{
 			Description: jsii.String("Hydrant: an Amazon Data Firehose delivery stream into S3, with its logs, alarms and dashboard, and a policy for producers."),
-			Synthesizer: awscdk.NewBootstraplessSynthesizer(&awscdk.BootstraplessSynthesizerProps{}),
+			// The other ones deploy by roles that only cdk bootstrap makes, the bootstrapless one too.
+			Synthesizer: awscdk.NewLegacyStackSynthesizer(),
 		}),
 		choices: c,
 		values:  map[string]awscdk.CfnParameter{},
+		fixed:   map[string]string{},
+	}
+	s.root.TemplateOptions().SetTemplateFormatVersion(jsii.String("2010-09-09")) // some readers want the only one that there is
+	if c.createKey {
+		s.fixed["KmsKeyArn"] = s.addKey()
 	}
 	for _, p := range c.parameters {
 		s.parameter(&p)
 	}
-	s.addKey()
 	s.addBucket()
 	s.addLogs()
 	s.addStream()
@@ -50,7 +56,7 @@ func newStack(app constructs.Construct, c *choices) {
 	dashboard := s.addDashboard()
 
 	s.output("StreamName", "The delivery stream.", s.stream.Ref())
-	s.output("StreamArn", "The delivery stream's ARN.", s.stream.AttrArn())
+	s.output("StreamArn", "The delivery stream's ARN.", s.streamArn())
 	s.output("BucketName", "The bucket that the stream delivers to.", s.bucket.BucketName())
 	s.output("LogGroupName", "Logs of delivery errors.", s.logGroup.Ref())
 	s.output("LogStreamName", "The log stream of delivery errors.", s.logStream.Ref())
@@ -59,25 +65,28 @@ func newStack(app constructs.Construct, c *choices) {
 	s.nameByPath()
 }
 
-// parameter adds a parameter, and a condition that it is not its empty value.
+// parameter adds a parameter, and, if it is optional, a condition that it is not none.
 func (s *stack) parameter(p *parameter) {
+	if _, ok := s.fixed[p.name]; ok {
+		return
+	}
+	if p.fixed {
+		if s.fixed[p.name] = fmt.Sprint(p.value); p.value == 0 && p.optional {
+			s.fixed[p.name] = ""
+		}
+		return
+	}
 	props := &awscdk.CfnParameterProps{
 		Description:           &p.description,
 		ConstraintDescription: jsii.String("must be " + p.rule),
-		Default:               p.def,
+		Default:               p.value,
 	}
-	empty := ""
-	_, isNumber := p.def.(int)
+	_, isNumber := p.value.(int)
 	switch {
 	case p.allowed != nil:
-		props.Default = fmt.Sprint(p.def) // a string as those are
-		var allowed []*string
-		for _, n := range p.allowed {
-			allowed = append(allowed, jsii.Sprintf("%d", n))
-		}
-		props.Type, props.AllowedValues = jsii.String("Number"), &allowed
+		props.Type, props.AllowedValues = jsii.String("Number"), jsii.Strings(strings.Fields(list(p.allowed))...)
+		props.Default = fmt.Sprint(p.value) // a string as those are
 	case isNumber:
-		empty = "0"
 		props.Type, props.MinValue, props.MaxValue = jsii.String("Number"), jsii.Number(p.min), jsii.Number(p.max)
 	default:
 		props.MaxLength = jsii.Number(p.max)
@@ -88,27 +97,47 @@ func (s *stack) parameter(p *parameter) {
 			props.AllowedPattern = &p.pattern
 		}
 	}
-	if p.name == "KmsKeyArn" && s.createKey {
-		return
-	}
 	s.values[p.name] = awscdk.NewCfnParameter(s.root, &p.name, props)
-	switch p.name {
-	case "BufferSizeMiB", "BufferIntervalSeconds", "LogRetentionDays": // none is empty
-	default:
+	if p.optional {
+		none := ""
+		if isNumber {
+			none = "0"
+		}
 		awscdk.NewCfnCondition(s.root, jsii.String("Has"+p.name), &awscdk.CfnConditionProps{
-			Expression: awscdk.Fn_ConditionNot(awscdk.Fn_ConditionEquals(s.ref(p.name), empty)),
+			Expression: awscdk.Fn_ConditionNot(awscdk.Fn_ConditionEquals(s.ref(p.name), none)),
 		})
 	}
 }
 
-func (s *stack) ref(parameter string) *string { return s.values[parameter].ValueAsString() }
-
-// ifSet is then if a parameter is not empty. Both are as the template has them.
-func (s *stack) ifSet(parameter string, then, otherwise any) awscdk.IResolvable {
-	return awscdk.Fn_ConditionIf(jsii.String("Has"+parameter), then, otherwise)
+// ref is the value of a parameter, or what it is fixed at.
+func (s *stack) ref(parameter string) *string {
+	if fixed, ok := s.fixed[parameter]; ok {
+		return &fixed
+	}
+	return s.values[parameter].ValueAsString()
 }
 
-// orNone is the value of a parameter, or no property at all if it is empty.
+func (s *stack) number(parameter string) *float64 {
+	if fixed, ok := s.fixed[parameter]; ok {
+		n, _ := strconv.Atoi(fixed) // readContext has made it one
+		return jsii.Number(n)
+	}
+	return s.values[parameter].ValueAsNumber()
+}
+
+// ifSet is then if a parameter is not none. Both are as the template
+// has them.
+func (s *stack) ifSet(parameter string, then, otherwise any) any {
+	switch fixed, ok := s.fixed[parameter]; {
+	case !ok:
+		return awscdk.Fn_ConditionIf(jsii.String("Has"+parameter), then, otherwise)
+	case fixed == "":
+		return otherwise
+	}
+	return then
+}
+
+// orNone is the value of a parameter, or no property at all if that is none.
 func (s *stack) orNone(parameter string) any {
 	return s.ifSet(parameter, s.ref(parameter), awscdk.Aws_NO_VALUE())
 }
@@ -162,6 +191,6 @@ func (s *stack) addRole(name, service, description string, condition, rights pro
 func (s *stack) addProducerPolicy() (arn *string) {
 	return awsiam.NewCfnManagedPolicy(s.root, jsii.String("ProducerPolicy"), &awsiam.CfnManagedPolicyProps{
 		Description:    jsii.String("Put records into the delivery stream of a Hydrant stack"),
-		PolicyDocument: policy(allow(s.stream.AttrArn(), "firehose:PutRecord", "firehose:PutRecordBatch", "firehose:DescribeDeliveryStream")),
+		PolicyDocument: policy(allow(s.streamArn(), "firehose:PutRecord", "firehose:PutRecordBatch", "firehose:DescribeDeliveryStream")),
 	}).Ref()
 }

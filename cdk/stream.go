@@ -9,26 +9,14 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addKey makes a key if it is to be made. It outlives the stack by CloudFormation's
-// waiting period of 30 days, in which it can be brought back.
-func (s *stack) addKey() {
-	if !s.createKey {
-		s.keyArn = s.ref("KmsKeyArn")
-		return
-	}
-	s.keyArn = awskms.NewKey(s.root, jsii.String("Key"), &awskms.KeyProps{
+// addKey adds a key, which outlives the stack by CloudFormation's waiting period of 30
+// days, in which it can be brought back.
+func (s *stack) addKey() (arn string) {
+	return *awskms.NewKey(s.root, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Buffers of the delivery stream and objects of the bucket of a Hydrant stack"),
 		EnableKeyRotation: jsii.Bool(true),
 		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
 	}).KeyArn()
-}
-
-// withKey is then if there is a KMS key. Both are as the template has them.
-func (s *stack) withKey(then, otherwise any) any {
-	if s.createKey {
-		return then
-	}
-	return s.ifSet("KmsKeyArn", then, otherwise)
 }
 
 // addBucket adds the bucket. CloudFormation deletes it only when it is empty.
@@ -40,9 +28,9 @@ func (s *stack) addBucket() {
 		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
 	})
 	cfn := s.bucket.Node().DefaultChild().(awss3.CfnBucket)
-	cfn.AddPropertyOverride(jsii.String("BucketEncryption.ServerSideEncryptionConfiguration"), []any{s.withKey(
+	cfn.AddPropertyOverride(jsii.String("BucketEncryption.ServerSideEncryptionConfiguration"), []any{s.ifSet("KmsKeyArn",
 		// A bucket key spares a call of KMS for each object.
-		properties{"BucketKeyEnabled": true, "ServerSideEncryptionByDefault": properties{"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": s.keyArn}},
+		properties{"BucketKeyEnabled": true, "ServerSideEncryptionByDefault": properties{"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": s.ref("KmsKeyArn")}},
 		properties{"ServerSideEncryptionByDefault": properties{"SSEAlgorithm": "AES256"}},
 	)})
 	// Firehose writes in parts where the buffer interval is under a minute (developer
@@ -59,7 +47,7 @@ func (s *stack) addBucket() {
 func (s *stack) addLogs() {
 	s.logGroup = awslogs.NewCfnLogGroup(s.root, jsii.String("LogGroup"), &awslogs.CfnLogGroupProps{
 		LogGroupName:    jsii.String("/aws/kinesisfirehose/" + *awscdk.Aws_STACK_NAME()),
-		RetentionInDays: s.values["LogRetentionDays"].ValueAsNumber(),
+		RetentionInDays: s.number("LogRetentionDays"),
 	})
 	s.logGroup.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	s.logStream = awslogs.NewCfnLogStream(s.root, jsii.String("LogStream"), &awslogs.CfnLogStreamProps{
@@ -72,7 +60,7 @@ func (s *stack) addLogs() {
 // for S3, and no more. It takes the role on behalf of this account alone.
 func (s *stack) addStreamRole() (arn *string) {
 	objects := s.bucket.ArnForObjects(jsii.String("*"))
-	useKey := allow(s.keyArn, "kms:Decrypt", "kms:GenerateDataKey")
+	useKey := allow(s.ref("KmsKeyArn"), "kms:Decrypt", "kms:GenerateDataKey")
 	useKey["Condition"] = properties{
 		"StringEquals": properties{"kms:ViaService": awscdk.Fn_Sub(jsii.String("s3.${AWS::Region}.${AWS::URLSuffix}"), nil)},
 		// With a bucket key it is the bucket's ARN (S3 user guide, bucket keys).
@@ -85,7 +73,7 @@ func (s *stack) addStreamRole() (arn *string) {
 			allow(objects, "s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),
 			allow(awscdk.Fn_Sub(jsii.String("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${LogGroup}:log-stream:${LogStream}"), nil),
 				"logs:PutLogEvents"),
-			s.withKey(useKey, awscdk.Aws_NO_VALUE()),
+			s.ifSet("KmsKeyArn", useKey, awscdk.Aws_NO_VALUE()),
 		))
 }
 
@@ -95,8 +83,8 @@ func (s *stack) addStream() {
 		BucketArn: s.bucket.BucketArn(),
 		RoleArn:   s.addStreamRole(),
 		BufferingHints: &awskinesisfirehose.CfnDeliveryStream_BufferingHintsProperty{
-			IntervalInSeconds: s.values["BufferIntervalSeconds"].ValueAsNumber(),
-			SizeInMBs:         s.values["BufferSizeMiB"].ValueAsNumber(),
+			IntervalInSeconds: s.number("BufferIntervalSeconds"),
+			SizeInMBs:         s.number("BufferSizeMiB"),
 		},
 		CompressionFormat: jsii.String("GZIP"), // objects are named .gz with no FileExtension
 		CloudWatchLoggingOptions: &awskinesisfirehose.CfnDeliveryStream_CloudWatchLoggingOptionsProperty{
@@ -113,13 +101,19 @@ func (s *stack) addStream() {
 		DeliveryStreamType:                 jsii.String("DirectPut"),
 		ExtendedS3DestinationConfiguration: destination,
 	})
-	s.stream.AddPropertyOverride(jsii.String("DeliveryStreamEncryptionConfigurationInput"), s.withKey(
-		properties{"KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": s.keyArn}, awscdk.Aws_NO_VALUE(),
+	s.stream.AddPropertyOverride(jsii.String("DeliveryStreamEncryptionConfigurationInput"), s.ifSet("KmsKeyArn",
+		properties{"KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": s.ref("KmsKeyArn")}, awscdk.Aws_NO_VALUE(),
 	))
-	s.stream.AddPropertyOverride(jsii.String("ExtendedS3DestinationConfiguration.EncryptionConfiguration"), s.withKey(
-		properties{"KMSEncryptionConfig": properties{"AWSKMSKeyARN": s.keyArn}},
+	s.stream.AddPropertyOverride(jsii.String("ExtendedS3DestinationConfiguration.EncryptionConfiguration"), s.ifSet("KmsKeyArn",
+		properties{"KMSEncryptionConfig": properties{"AWSKMSKeyARN": s.ref("KmsKeyArn")}},
 		properties{"NoEncryptionConfig": "NoEncryption"}, // the bucket's own is then used
 	))
+}
+
+// streamArn is the stream's ARN, made of its name: moto's CloudFormation, which knows
+// nothing of Firehose, takes no Fn::GetAtt of a resource that it skips.
+func (s *stack) streamArn() *string {
+	return awscdk.Fn_Sub(jsii.String("arn:${AWS::Partition}:firehose:${AWS::Region}:${AWS::AccountId}:deliverystream/${DeliveryStream}"), nil)
 }
 
 // partition has records go to prefixes by what a jq query finds in them. Records that
