@@ -179,7 +179,8 @@ func (w *world) describe(name string) types.Stack {
 func (w *world) settled(name string) types.Stack {
 	w.t.Helper()
 	for range 10_000 {
-		if st := w.describe(name); !strings.HasSuffix(string(st.StackStatus), "_IN_PROGRESS") {
+		st := w.describe(name)
+		if st.StackStatus == types.StackStatusReviewInProgress || !strings.HasSuffix(string(st.StackStatus), "_IN_PROGRESS") {
 			return st
 		}
 		w.pause()
