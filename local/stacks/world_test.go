@@ -295,10 +295,12 @@ func (w *world) wantNothing() {
 }
 
 // put writes an object.
-func (w *world) put(bucket, key string) {
+func (w *world) put(bucket, key string) { w.putText(bucket, key, "x") }
+
+func (w *world) putText(bucket, key, text string) {
 	w.t.Helper()
 	name := filepath.Join(w.cfg.Dir, bucket, filepath.FromSlash(key))
-	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, []byte("x"), 0o666)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, []byte(text), 0o666)); err != nil {
 		w.t.Fatal(err)
 	}
 }
