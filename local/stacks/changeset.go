@@ -193,8 +193,12 @@ func changeOf(c template.Change, now *snapshot) change {
 	r := resourceChange{
 		Action: c.Action, LogicalResourceId: c.Resource.ID, ResourceType: c.Resource.Type, Scope: append([]string{}, c.Scope...), Details: []changeDetail{},
 	}
-	if now != nil && now.resources[c.Resource.ID] != nil {
-		r.PhysicalResourceId = now.resources[c.Resource.ID].Physical
+	var was *resource
+	if now != nil {
+		was = now.resources[c.Resource.ID]
+	}
+	if was != nil {
+		r.PhysicalResourceId = was.Physical
 	}
 	switch c.Action {
 	case "Remove":
@@ -206,7 +210,7 @@ func changeOf(c template.Change, now *snapshot) change {
 		r.Replacement = "False"
 		if c.Replaced {
 			r.Replacement, r.PolicyAction = "True", "ReplaceAndDelete"
-			if keeps(c.Resource.UpdateReplacePolicy, false) {
+			if keepsReplaced(was, c.Resource.UpdateReplacePolicy) {
 				r.PolicyAction = "ReplaceAndRetain"
 			}
 		}

@@ -61,7 +61,7 @@ func (st *stack) leaveLocked(bound *template.Bound) {
 	for _, id := range slices.Sorted(maps.Keys(st.Before.Resources)) {
 		was := st.Before.Resources[id]
 		if r := st.Resources[id]; r != nil && r.Physical != was.Physical {
-			st.Cleanup = append(st.Cleanup, &leftover{Resource: was, Keep: keeps(r.UpdateReplacePolicy, false)})
+			st.Cleanup = append(st.Cleanup, &leftover{Resource: was, Keep: keepsReplaced(was, r.UpdateReplacePolicy)})
 		}
 	}
 }
@@ -69,6 +69,12 @@ func (st *stack) leaveLocked(bound *template.Bound) {
 // keeps tells whether a policy keeps a resource. fresh is one whose creation is undone.
 func keeps(policy string, fresh bool) bool {
 	return policy == retain || policy == retainExceptOnCreate && !fresh
+}
+
+// keepsReplaced tells whether a resource that is replaced is kept. Whether AWS goes by the
+// old template or by the new is UNVERIFIED; here either can keep it.
+func keepsReplaced(was *resource, policy string) bool {
+	return was != nil && keeps(was.UpdateReplacePolicy, false) || keeps(policy, false)
 }
 
 // takeBack undoes a creation.

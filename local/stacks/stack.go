@@ -206,10 +206,7 @@ func (st *stack) statusLocked(status, reason string) {
 
 // noteLocked adds an event that tells of a resource.
 func (st *stack) noteLocked(r *resource) {
-	e := &event{
-		EventID: fmt.Sprintf("%s-%s-%s", r.ID, r.Status, now().Format("2006-01-02T15:04:05.000Z")),
-		Logical: r.ID, Physical: r.Physical, Type: r.Type, Status: r.Status, Reason: r.Reason,
-	}
+	e := &event{Logical: r.ID, Physical: r.Physical, Type: r.Type, Status: r.Status, Reason: r.Reason}
 	if len(r.Properties) <= maxEventProperties {
 		e.Properties = string(r.Properties)
 	}
@@ -219,6 +216,13 @@ func (st *stack) noteLocked(r *resource) {
 func (st *stack) eventLocked(e *event) {
 	st.LastEvent++
 	e.Number, e.Time, e.Token = st.LastEvent, now(), st.Token
+	// No two have the same time, by which clients order them and their ids are made.
+	if n := len(st.Events); n > 0 && !e.Time.After(st.Events[n-1].Time) {
+		e.Time = st.Events[n-1].Time.Add(time.Millisecond)
+	}
+	if e.EventID == "" {
+		e.EventID = fmt.Sprintf("%s-%s-%s", e.Logical, e.Status, e.Time.Format("2006-01-02T15:04:05.000Z"))
+	}
 	st.Events = append(st.Events, e)
 	st.eventBytes += e.bytes()
 	if len(st.Events) > maxEvents {

@@ -137,6 +137,9 @@ func unmakeStream(ctx context.Context, s *Store, q *request) error {
 }
 
 func changeStream(ctx context.Context, s *Store, q *request) error {
+	if err := waitForStream(ctx, s, q); err != nil { // an update before may have been cancelled
+		return err
+	}
 	before, next := typed("", q.old.properties()).(map[string]any), typed("", q.r.properties()).(map[string]any)
 	if err := s.changeDestination(ctx, q, before, next); err != nil {
 		return refused("Firehose", err)
