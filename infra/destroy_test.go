@@ -362,6 +362,10 @@ func TestStreamName(t *testing.T) {
 		if tc.script != nil {
 			c.has("s", tc.script...)
 		}
+		all, err := infra.Outputs(t.Context(), c.config(), "s")
+		if all["StreamName"] != tc.want || (err == nil) != (tc.script != nil) {
+			t.Errorf("outputs %v, %v", all, err)
+		}
 		got, err := infra.StreamName(t.Context(), c.config(), "s")
 		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%q, %v, want %q, %q", got, err, tc.want, tc.err)
