@@ -38,12 +38,14 @@ func TestContext(t *testing.T) {
 		"no emptying":     {map[string]any{"removeObjects": "false"}, "false", func(c *choices) any { return c.removeObjects }},
 		"the CDK's own":   {map[string]any{"aws:cdk:enable-path-metadata": true, "@aws-cdk/core:x": true, "cli-telemetry": false}, "map[]", func(c *choices) any { return c.partitions }},
 		"partitions": {
-			map[string]any{"dynamicPartitioning": map[string]any{"b": " .b.c ", "a": ".a // 0"}}, "{a:(.a // 0),b:.b.c}",
+			map[string]any{"dynamicPartitioning": map[string]any{"b": " .b.c ", "a": ".a // 0"}},
+			"{a:(.a // 0),b:.b.c}",
 			func(c *choices) any { return partitionQuery(c.partitions) },
 		},
 		"partitions off": {map[string]any{"dynamicPartitioning": "false"}, "map[]", func(c *choices) any { return c.partitions }},
 		"partitions' own prefix": {
-			map[string]any{"dynamicPartitioning": `{"a": ".a"}`, "prefix": "!{partitionKeyFromQuery:a}/"}, "!{partitionKeyFromQuery:a}/",
+			map[string]any{"dynamicPartitioning": `{"a": ".a"}`, "prefix": "!{partitionKeyFromQuery:a}/"},
+			"!{partitionKeyFromQuery:a}/",
 			func(c *choices) any { return c.value("Prefix") },
 		},
 	} {

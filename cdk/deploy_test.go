@@ -108,6 +108,7 @@ func app(t *testing.T) []string { return []string{"--app", os.Args[0], "--output
 // refuses to delete the change set that is not there, as the CLI does and AWS allows, and
 // its UpdateStack breaks on parameters that were left at their defaults.
 func TestDeployToMoto(t *testing.T) {
+	t.Parallel()
 	cdk, env := cdkCLI(t), startMoto(t)
 	run := func(args ...string) string {
 		t.Helper()
@@ -136,6 +137,7 @@ func TestDeployToMoto(t *testing.T) {
 
 // TestContextToMoto has context values of the command line.
 func TestContextToMoto(t *testing.T) {
+	t.Parallel()
 	cdk, env := cdkCLI(t), startMoto(t)
 	args := append([]string{
 		"deploy", "--require-approval", "never", "--context", "kms=create", "--context", "logRetentionDays=7",
@@ -155,6 +157,7 @@ func TestCommittedToMoto(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moto takes a second to start")
 	}
+	t.Parallel()
 	env := startMoto(t)
 	deploy := func(parameters ...string) {
 		t.Helper()
@@ -196,6 +199,7 @@ func awsCLI(t *testing.T, env []string, args ...string) string {
 // TestCLI has the CDK CLI, by cdk.json, make the committed template, which it sends as YAML:
 // over 51,200 bytes it would want a bucket of cdk bootstrap.
 func TestCLI(t *testing.T) {
+	t.Parallel()
 	cdk, folder := cdkCLI(t), t.TempDir()
 	yaml, err := tool(t, os.Environ(), cdk, "synth", "--output", folder)
 	if err != nil {
@@ -262,6 +266,7 @@ func TestLint(t *testing.T) {
 	if testing.Short() {
 		t.Skip("cfn-lint takes seconds")
 	}
+	t.Parallel()
 	if _, err := exec.LookPath("cfn-lint"); err != nil {
 		t.Skipf("SKIPPED, templates are not linted: %v (pip install cfn-lint)", err)
 	}
@@ -284,6 +289,7 @@ func TestEmptyBucket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moto takes seconds")
 	}
+	t.Parallel()
 	_, err := tool(t, os.Environ(), "python3", filepath.Join("testdata", "emptybucket_test.py"))
 	if exit, ok := errors.AsType[*exec.ExitError](err); errors.Is(err, exec.ErrNotFound) || ok && exit.ExitCode() == 75 {
 		t.Skipf("SKIPPED, emptybucket.py is not tested: %v (pip install 'moto[server,s3]' boto3)", err)

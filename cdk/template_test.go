@@ -223,8 +223,11 @@ func TestDeletionOrder(t *testing.T) {
 	for _, variant := range []string{"emptying", "all"} {
 		tmpl := parse(t, synthesise(t, variant))
 		for _, pair := range [][2]string{
-			{"DeliveryStream", "EmptyBucket"}, {"EmptyBucket", "Bucket"}, {"EmptyBucket", "EmptyBucketFunction"},
-			{"EmptyBucketFunction", "EmptyBucketRole"}, {"EmptyBucketFunction", "EmptyBucketLogGroup"},
+			{"DeliveryStream", "EmptyBucket"},
+			{"EmptyBucket", "Bucket"},
+			{"EmptyBucket", "EmptyBucketFunction"},
+			{"EmptyBucketFunction", "EmptyBucketRole"},
+			{"EmptyBucketFunction", "EmptyBucketLogGroup"},
 		} {
 			if !slices.Contains(tmpl.needs(pair[0]), pair[1]) {
 				t.Errorf("%s: %s is not deleted before %s", variant, pair[0], pair[1])
