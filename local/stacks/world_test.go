@@ -322,4 +322,3 @@ func check(t *testing.T, what string, err error, want string) {
 		t.Errorf("%s: %s\nwant %s", what, got, want)
 	}
 }
-
