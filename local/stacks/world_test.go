@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ type world struct {
 	aws     aws.Config
 	streams *firehose.Client
 	logs    *cloudwatchlogs.Client
+	stop    func() // ends it before the test does
 }
 
 // newWorld serves a Firehose over a network in memory until the test ends.
@@ -62,7 +64,7 @@ func newWorld(t *testing.T, cfg local.Config) *world {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	transport := &http.Transport{DialContext: listener.DialContext, MaxIdleConnsPerHost: 64}
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		transport.CloseIdleConnections()
 		_ = srv.Close()
 		<-served
@@ -70,7 +72,8 @@ func newWorld(t *testing.T, cfg local.Config) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, cfg: cfg, backend: b, aws: aws.Config{
+	t.Cleanup(stop)
+	w := &world{t: t, cfg: cfg, stop: stop, backend: b, aws: aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://local"), HTTPClient: keepbody.Client{HTTPClient: &http.Client{Transport: transport}},
 		Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, ""), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}}
@@ -322,4 +325,3 @@ func check(t *testing.T, what string, err error, want string) {
 		t.Errorf("%s: %s\nwant %s", what, got, want)
 	}
 }
-
