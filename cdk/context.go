@@ -96,6 +96,8 @@ func (r *contextReader) flag(key string) bool {
 // partitionKey is a name that a jq object takes without quotes.
 var partitionKey = regexp.MustCompile("^[a-zA-Z_][a-zA-Z0-9_]*$")
 
+const partitionsRule = `a JSON object of partition keys and their jq expressions, such as {"customer": ".customer_id"}, that make a query of at most 5,120 characters`
+
 // partitions reads dynamicPartitioning, which is an object in cdk.json, and the same
 // as JSON text from the command line.
 func (r *contextReader) partitions() map[string]string {
@@ -116,7 +118,7 @@ func (r *contextReader) partitions() map[string]string {
 		}
 	}
 	if err != nil || len(partitions) == 0 || len(partitionQuery(partitions)) > 5120 {
-		r.fail("dynamicPartitioning", text, `a JSON object of partition keys and their jq expressions of at most 5,120 characters, such as {"customer": ".customer_id"}`)
+		r.fail("dynamicPartitioning", text, partitionsRule)
 		return nil
 	}
 	return partitions

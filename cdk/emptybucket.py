@@ -23,12 +23,13 @@ def empty(s3, bucket, context):
         print(f"{bucket} is left as it is: it is gone, or has no tag {TAG}")
         return
     deleted = 0
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        if context.get_remaining_time_in_millis() < 30000:
-            raise RuntimeError(f"{deleted} objects are deleted, and more are left. Delete the stack again to go on.")
+    while True:
+        page = s3.list_object_versions(Bucket=bucket)
         found = page.get("Versions", []) + page.get("DeleteMarkers", [])
         if not found:
-            continue
+            break
+        if context.get_remaining_time_in_millis() < 30000:
+            raise RuntimeError(f"{deleted} objects are deleted, and more are left. Delete the stack again to go on.")
         objects = [{"Key": o["Key"], "VersionId": o["VersionId"]} for o in found]
         errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors")
         if errors:

@@ -48,7 +48,6 @@ type step func(*cloud, *stack)
 type stack struct {
 	name, id, status, reason, template string
 
-	token     string
 	protected bool
 	params    url.Values // of the last order
 	outputs   [][2]string

@@ -82,7 +82,7 @@ func Deploy(ctx context.Context, o DeployOptions) (*Deployed, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	d := &deployment{DeployOptions: o, c: cloudformation.NewFromConfig(admin.Patient(o.AWS))}
+	d := &deployment{DeployOptions: o, clients: clientsFor(o.AWS)}
 	for range rounds {
 		stack, err := d.step(ctx)
 		if err != nil {
@@ -107,7 +107,7 @@ func (o *DeployOptions) check() error {
 
 type deployment struct {
 	DeployOptions
-	c      *cloudformation.Client
+	clients
 	joined string // what the operation does that was under way
 	action string
 }
@@ -115,7 +115,7 @@ type deployment struct {
 // step looks at the stack and does what comes next. It returns the stack when there is
 // nothing more to do, and nil when it has to be looked at again.
 func (d *deployment) step(ctx context.Context) (*types.Stack, error) {
-	stack, err := admin.Stack(ctx, d.c, d.Stack)
+	stack, err := d.look(ctx, d.Stack)
 	switch {
 	case errors.Is(err, admin.ErrNoStack):
 		return d.create(ctx)
@@ -144,7 +144,7 @@ func because(s *types.Stack) string {
 }
 
 func (d *deployment) follower(id string) *follower {
-	return &follower{c: d.c, stack: id, tell: d.Event}
+	return &follower{c: d.cfn, stack: id, tell: d.Event}
 }
 
 // create returns nil if the stack is there meanwhile.
@@ -153,7 +153,7 @@ func (d *deployment) create(ctx context.Context) (*types.Stack, error) {
 	for _, name := range slices.Sorted(maps.Keys(d.Parameters)) {
 		parameters = append(parameters, types.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(d.Parameters[name])})
 	}
-	out, err := d.c.CreateStack(ctx, &cloudformation.CreateStackInput{
+	out, err := d.cfn.CreateStack(ctx, &cloudformation.CreateStackInput{
 		StackName: &d.Stack, TemplateBody: &d.Template, Parameters: parameters, Tags: d.tags(),
 		Capabilities: d.capabilities(), ClientRequestToken: newToken(),
 	})
@@ -177,7 +177,7 @@ func (d *deployment) update(ctx context.Context, stack *types.Stack) (*types.Sta
 	if err := f.skip(ctx); err != nil {
 		return nil, err
 	}
-	_, err = d.c.UpdateStack(ctx, &cloudformation.UpdateStackInput{
+	_, err = d.cfn.UpdateStack(ctx, &cloudformation.UpdateStackInput{
 		StackName: &d.Stack, TemplateBody: &d.Template, Parameters: parameters, Tags: d.tags(),
 		Capabilities: d.capabilities(), ClientRequestToken: newToken(),
 	})
@@ -248,7 +248,7 @@ func newToken() *string { return aws.String("hydrant-" + rand.Text()) }
 // wait follows the operation that was begun.
 func (d *deployment) wait(ctx context.Context, f *follower) (*types.Stack, error) {
 	if d.NoWait {
-		return admin.Stack(ctx, d.c, f.stack)
+		return admin.Stack(ctx, d.cfn, f.stack)
 	}
 	stack, err := f.wait(ctx, nil)
 	if err != nil {
@@ -309,7 +309,7 @@ func (d *deployment) removeLeftover(ctx context.Context, stack *types.Stack) err
 	if err := f.skip(ctx); err != nil {
 		return err
 	}
-	if _, err := d.c.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: stack.StackId, ClientRequestToken: newToken()}); err != nil {
+	if _, err := d.cfn.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: stack.StackId, ClientRequestToken: newToken()}); err != nil {
 		return fmt.Errorf("delete stack %s: %w", d.Stack, err)
 	}
 	end, err := f.wait(ctx, nil)

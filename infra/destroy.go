@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/hydrant-go/hydrant/admin"
 )
@@ -76,19 +75,6 @@ func Destroy(ctx context.Context, o DestroyOptions) (*Destroyed, error) {
 	return &d.done, nil
 }
 
-// clients are what a stack's removal takes.
-type clients struct {
-	cfn *cloudformation.Client
-	s3  *s3.Client
-}
-
-func clientsFor(cfg aws.Config) clients {
-	cfg = admin.Patient(cfg)
-	return clients{cloudformation.NewFromConfig(cfg), s3.NewFromConfig(cfg, func(o *s3.Options) {
-		o.UsePathStyle = o.BaseEndpoint != nil // an S3 of somebody else's has no host for each bucket
-	})}
-}
-
 type destruction struct {
 	DestroyOptions
 	clients
@@ -98,7 +84,7 @@ type destruction struct {
 
 // idle returns the stack once nothing but its deletion is under way.
 func (d *destruction) idle(ctx context.Context) (*types.Stack, error) {
-	stack, err := admin.Stack(ctx, d.cfn, d.Stack)
+	stack, err := d.look(ctx, d.Stack)
 	if err != nil || !inProgress(stack.StackStatus) || stack.StackStatus == types.StackStatusDeleteInProgress {
 		return stack, err
 	}

@@ -200,18 +200,19 @@ func TestDestroyFails(t *testing.T) {
 func TestDestroyAgain(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
+		held   int    // objects
 		after  string // which call the interrupt comes
 		calls  int    // of that kind
 		status string // of the stack then
 		orders int    // of the second one
 	}{
-		{"while it empties", "", 0, "CREATE_COMPLETE", 1},
-		{"before the order", "DescribeStackEvents", 1, "CREATE_COMPLETE", 1},
-		{"while it waits", "DescribeStackEvents", 2, "DELETE_IN_PROGRESS", 0},
+		{"while it empties", 1010, "", 0, "CREATE_COMPLETE", 1},
+		{"before the order", 3, "DescribeStackEvents", 1, "CREATE_COMPLETE", 1},
+		{"while it waits", 3, "DescribeStackEvents", 2, "DELETE_IN_PROGRESS", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c := deployed(t, 1200)
+				c := deployed(t, tc.held)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				n := 0
@@ -231,7 +232,7 @@ func TestDestroyAgain(t *testing.T) {
 				if !errors.Is(err, context.Canceled) || c.stacks[0].status != tc.status {
 					t.Fatalf("interrupted: %v, stack is %s", err, c.stacks[0].status)
 				}
-				if tc.after == "" && c.left("hydrant-bucket") != 200 {
+				if tc.after == "" && c.left("hydrant-bucket") != 10 {
 					t.Errorf("%d objects are left", c.left("hydrant-bucket"))
 				}
 				c.put("hydrant-bucket", "meanwhile")
@@ -360,6 +361,10 @@ func TestStreamName(t *testing.T) {
 		c := newCloud(t)
 		if tc.script != nil {
 			c.has("s", tc.script...)
+		}
+		all, err := infra.Outputs(t.Context(), c.config(), "s")
+		if all["StreamName"] != tc.want || (err == nil) != (tc.script != nil) {
+			t.Errorf("outputs %v, %v", all, err)
 		}
 		got, err := infra.StreamName(t.Context(), c.config(), "s")
 		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {

@@ -24,7 +24,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/hydrant-go/hydrant/admin"
@@ -98,7 +97,8 @@ func CheckStackName(name string) error {
 // Outputs returns what a stack's template tells of what it has made, by name. The
 // error is [admin.ErrNoStack] if there is no such stack.
 func Outputs(ctx context.Context, cfg aws.Config, stack string) (map[string]string, error) {
-	s, err := admin.Stack(ctx, cloudformation.NewFromConfig(cfg), stack)
+	c := clientsFor(cfg)
+	s, err := c.look(ctx, stack)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,8 @@ func outputs(s *types.Stack) map[string]string {
 // StreamName looks up the delivery stream in a stack's outputs. Its errors say what
 // to do.
 func StreamName(ctx context.Context, cfg aws.Config, stack string) (string, error) {
-	s, err := admin.Stack(ctx, cloudformation.NewFromConfig(cfg), stack)
+	c := clientsFor(cfg)
+	s, err := c.look(ctx, stack)
 	if err != nil {
 		return "", err
 	}

@@ -46,7 +46,7 @@ func Inspect(ctx context.Context, cfg aws.Config, stack string) (*Inventory, err
 		return nil, err
 	}
 	c := clientsFor(cfg)
-	s, err := admin.Stack(ctx, c.cfn, stack)
+	s, err := c.look(ctx, stack)
 	if err != nil {
 		return nil, err
 	}

@@ -24,10 +24,20 @@ type Parameter struct {
 	AllowedValues         []string `yaml:"AllowedValues"`
 	AllowedPattern        string   `yaml:"AllowedPattern"`
 	ConstraintDescription string   `yaml:"ConstraintDescription"`
-	MinValue              *float64 `yaml:"MinValue"`
-	MaxValue              *float64 `yaml:"MaxValue"`
-	MinLength             *int     `yaml:"MinLength"`
-	MaxLength             *int     `yaml:"MaxLength"`
+	MinValue              *Number  `yaml:"MinValue"`
+	MaxValue              *Number  `yaml:"MaxValue"`
+	MinLength             *Number  `yaml:"MinLength"`
+	MaxLength             *Number  `yaml:"MaxLength"`
+}
+
+// Number is a number in a template, which may be quoted.
+type Number float64
+
+// UnmarshalYAML reads it.
+func (n *Number) UnmarshalYAML(node *yaml.Node) error {
+	v, err := strconv.ParseFloat(node.Value, 64)
+	*n = Number(v)
+	return err
 }
 
 // read is what this package looks at in a template.
@@ -127,17 +137,17 @@ func (p *Parameter) refuses(value string) string {
 		switch {
 		case err != nil:
 			return must("be a number")
-		case p.MinValue != nil && n < *p.MinValue:
+		case p.MinValue != nil && n < float64(*p.MinValue):
 			return must("be at least %v", *p.MinValue)
-		case p.MaxValue != nil && n > *p.MaxValue:
+		case p.MaxValue != nil && n > float64(*p.MaxValue):
 			return must("be at most %v", *p.MaxValue)
 		}
 	}
-	switch length := len([]rune(value)); {
+	switch length := Number(len([]rune(value))); {
 	case p.MinLength != nil && length < *p.MinLength:
-		return must("have at least %d characters", *p.MinLength)
+		return must("have at least %v characters", *p.MinLength)
 	case p.MaxLength != nil && length > *p.MaxLength:
-		return must("have at most %d characters", *p.MaxLength)
+		return must("have at most %v characters", *p.MaxLength)
 	}
 	if p.AllowedPattern != "" {
 		whole, err := regexp.Compile(`^(?:` + p.AllowedPattern + `)$`)

@@ -323,6 +323,8 @@ func (a *app) showLocal(url, ca string, o *localOptions, region string) error {
 		{"AWS_ENDPOINT_URL_S3", url},
 		{"AWS_ENDPOINT_URL_CLOUDWATCH", url},
 		{"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", url},
+		{"AWS_ENDPOINT_URL_CLOUDFORMATION", url},
+		{"AWS_ENDPOINT_URL_STS", url},
 		{"AWS_ACCESS_KEY_ID", key},
 		{"AWS_SECRET_ACCESS_KEY", secret},
 		{"AWS_REGION", region},

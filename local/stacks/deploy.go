@@ -346,7 +346,7 @@ func probe(b *template.Bound, env template.Env) error {
 	}
 	lookup := func(id, name string) (any, bool) {
 		q := &request{Caller: awsapi.Caller{Account: env.Account, Region: env.Region}, stack: env.StackName}
-		q.r = &resource{ID: id, Type: kinds[id], Properties: []byte("{}"), Physical: uuid.NewString()}
+		q.r = &resource{ID: id, Type: kinds[id], version: version{Properties: []byte("{}")}, Physical: uuid.NewString()}
 		return attribute(q, name)
 	}
 	for _, r := range b.Order() {

@@ -33,9 +33,8 @@ func (s *Store) driveLocked(st *stack) {
 	if s.closed || st.forgotten || st.stop != nil || !inProgress(st.Status) {
 		return
 	}
-	ctx, stop := context.WithCancelCause(s.work)
-	st.stop, st.rest = stop, make(chan struct{})
-	s.done.Go(func() { s.drive(ctx, st) })
+	st.stop, st.rest = func(error) {}, make(chan struct{})
+	s.done.Go(func() { s.drive(st) })
 }
 
 // patience is how long the call that has begun an operation waits for its end. Clients
@@ -62,24 +61,24 @@ func (s *Store) begun(ctx context.Context, st *stack) error {
 	return nil
 }
 
-// drive is the stack's goroutine.
-func (s *Store) drive(ctx context.Context, st *stack) {
+// drive is the stack's goroutine. It writes the stack down before each phase, of which a
+// crash may leave nothing else, and at the end.
+func (s *Store) drive(st *stack) {
 	for {
-		s.mu.Lock()
-		phase := phases[st.Status]
-		s.mu.Unlock()
-		phase(s, ctx, st)
 		s.keepOrLog(st)
 		s.mu.Lock()
-		st.stop(nil)
 		if s.work.Err() != nil || st.forgotten || !inProgress(st.Status) {
 			st.stop = nil
 			close(st.rest)
 			s.mu.Unlock()
 			return
 		}
-		ctx, st.stop = context.WithCancelCause(s.work)
+		phase := phases[st.Status]
+		ctx, stop := context.WithCancelCause(s.work)
+		st.stop = stop
 		s.mu.Unlock()
+		phase(s, ctx, st)
+		stop(nil)
 	}
 }
 
@@ -266,7 +265,7 @@ func (s *Store) makeOne(ctx context.Context, st *stack, b *template.Bound, r *te
 		return s.create(ctx, st, t, next, nil, err)
 	case err != nil:
 		return s.tell(ctx, st, now.with(updateFailed, ""), err)
-	case same(now, next) && !now.failed():
+	case now.done() && now.same(next.version):
 		next.Physical = now.Physical
 		s.put(st, next.with(now.Status, now.Reason), false)
 		return nil
@@ -334,9 +333,9 @@ func (s *Store) begin(ctx context.Context, st *stack, t *kind, q *request, statu
 
 // update changes a resource in place.
 func (s *Store) update(ctx context.Context, st *stack, t *kind, next, old *resource) error {
-	next.Physical = old.Physical
+	next.Physical, next.Maybe = old.Physical, old.versions()
 	s.put(st, next.with(updateInProgress, ""), true)
-	q := &request{Caller: st.Caller, stack: st.Name, r: next, old: old}
+	q := &request{Caller: st.Caller, stack: st.Name, r: next, was: next.Maybe}
 	err := context.Cause(ctx)
 	if err == nil && !t.recorded {
 		err = s.keep(st)
@@ -350,6 +349,7 @@ func (s *Store) update(ctx context.Context, st *stack, t *kind, next, old *resou
 	if err != nil {
 		return s.tell(ctx, st, next.with(updateFailed, ""), err)
 	}
+	next.Maybe = nil
 	s.put(st, next.with(updateComplete, ""), true)
 	return nil
 }

@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hydrant-go/hydrant/internal/vfs"
@@ -79,10 +81,39 @@ func readStack(name string) (*stack, error) {
 	case saved.Stack == nil || saved.Stack.ID == "":
 		return nil, errors.New("it is damaged: there is no stack in it")
 	}
-	if saved.Stack.Resources == nil {
-		saved.Stack.Resources = map[string]*resource{}
+	return saved.Stack, saved.Stack.check()
+}
+
+// check tells whether the work on a stack that was read can go on.
+func (st *stack) check() error {
+	if st.Resources == nil {
+		st.Resources = map[string]*resource{}
 	}
-	return saved.Stack, nil
+	if st.Before == nil && strings.HasPrefix(st.Status, "UPDATE") && inProgress(st.Status) || inProgress(st.Status) && phases[st.Status] == nil {
+		return fmt.Errorf("it is damaged: nobody knows how to go on from %s", st.Status)
+	}
+	all := slices.Collect(maps.Values(st.Resources))
+	if st.Before != nil {
+		all = slices.AppendSeq(all, maps.Values(st.Before.Resources))
+	}
+	for _, l := range st.Cleanup {
+		if l == nil {
+			return errors.New("it is damaged: there is nothing where a resource should be")
+		}
+		all = append(all, l.Resource)
+	}
+	for _, r := range all {
+		var properties map[string]any
+		switch {
+		case r == nil:
+			return errors.New("it is damaged: there is nothing where a resource should be")
+		case types[r.Type] == nil:
+			return fmt.Errorf("it has a resource of the type %s, which this hydrant does not know", r.Type)
+		case json.Unmarshal(r.Properties, &properties) != nil:
+			return fmt.Errorf("it is damaged: the properties of %s are none", r.ID)
+		}
+	}
+	return nil
 }
 
 func (s *Store) fileName(st *stack) string {

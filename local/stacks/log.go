@@ -41,7 +41,7 @@ var logGroupKind = &kind{
 		if err != nil {
 			return err
 		}
-		if before := (&request{r: q.old}).text("LogGroupClass"); before != q.text("LogGroupClass") {
+		if len(q.was) == 1 && !template.Equal(q.was[0].properties()["LogGroupClass"], q.r.properties()["LogGroupClass"]) {
 			return reason("The class of a log group can't be changed.")
 		}
 		if err := s.cfg.Logs.SetRetention(q.Caller, g.Name, g.Retention); err != nil {
@@ -63,19 +63,19 @@ func logGroup(q *request) (logs.Group, error) {
 		}
 		g.Retention = n
 	}
-	for _, t := range q.tags() {
+	for _, t := range q.r.tags() {
 		g.Tags[t.Key] = t.Value
 	}
 	return g, nil
 }
 
 // tags are a resource's own and those of the stack, by key. Its own count.
-func (q *request) tags() (list []tag) {
+func (v version) tags() (list []tag) {
 	all := map[string]string{}
-	for _, t := range q.r.Tags {
+	for _, t := range v.Tags {
 		all[t.Key] = t.Value
 	}
-	own, _ := q.r.properties()["Tags"].([]any)
+	own, _ := v.properties()["Tags"].([]any)
 	for _, t := range own {
 		t, _ := t.(map[string]any)
 		key, _ := template.Text(t["Key"])

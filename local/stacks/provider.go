@@ -72,8 +72,9 @@ type kind struct {
 // request is what a kind's function is about.
 type request struct {
 	awsapi.Caller
-	stack  string
-	r, old *resource // old: what an update finds
+	stack string
+	r     *resource
+	was   []version // what an update may find: one, if all before went well
 }
 
 // text is a property that is a string, "" if there is none.
@@ -232,7 +233,7 @@ const maxProperties = 1 << 20
 // case, also with an error.
 func evaluate(b *template.Bound, r *template.Resource, lookup template.Lookup, tags []tag) (*resource, error) {
 	next := &resource{
-		ID: r.ID, Type: r.Type, Properties: json.RawMessage("{}"), Metadata: r.Metadata, Needs: b.Needs(r.ID),
+		ID: r.ID, Type: r.Type, version: version{Properties: json.RawMessage("{}")}, Metadata: r.Metadata, Needs: b.Needs(r.ID),
 		DeletionPolicy: r.DeletionPolicy, UpdateReplacePolicy: r.UpdateReplacePolicy,
 	}
 	t := types[r.Type]

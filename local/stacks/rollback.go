@@ -277,15 +277,10 @@ func (s *Store) revertOne(ctx context.Context, st *stack, was *resource) error {
 		return nil
 	}
 	s.mu.Unlock()
-	if now == nil || skip || same(now, was) && !now.failed() {
+	if now == nil || skip || now.done() && now.same(was.version) {
 		s.put(st, was, false)
 		return nil
 	}
 	next := *was
 	return s.update(ctx, st, types[was.Type], &next, now)
-}
-
-// same tells whether two versions of a resource have the same properties.
-func same(a, b *resource) bool {
-	return a.Type == b.Type && slices.Equal(a.Tags, b.Tags) && template.Equal(a.properties(), b.properties())
 }

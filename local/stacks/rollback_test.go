@@ -180,7 +180,9 @@ func TestUpdateFails(t *testing.T) {
 				}
 			}
 			resources(template)[tt.failed].(m)["DependsOn"] = rest
-			w.update("s", template, func(in *cloudformation.UpdateStackInput) { in.Parameters = parameters("Prefix", "changed/", "Days", "90") })
+			w.update("s", template, func(in *cloudformation.UpdateStackInput) {
+				in.Parameters = parameters("Prefix", "changed/", "Days", "90")
+			})
 			st := w.settled("s")
 			if st.StackStatus != types.StackStatusUpdateRollbackComplete {
 				t.Errorf("%s\n%s", st.StackStatus, strings.Join(w.events("s"), "\n"))

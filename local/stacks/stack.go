@@ -93,8 +93,8 @@ type stack struct {
 	turn       sync.Mutex              // held over the writing of the file; before mu
 	kept       int                     // of changes, those that are in the file; guarded by turn
 	changes    int                     // counted
-	stop       context.CancelCauseFunc // of the phase under way; nil if there is none
-	rest       chan struct{}           // closed when nobody works on the stack any more; nil if nobody did
+	stop       context.CancelCauseFunc // of the phase under way; nil if nobody works on the stack
+	rest       chan struct{}           // closed when nobody does any more; nil if nobody did
 	forgotten  bool                    // the store has it no more
 }
 
@@ -134,15 +134,22 @@ type output struct {
 type resource struct {
 	ID, Type string
 	// Physical is what Ref gives. Empty: nothing was made.
-	Physical            string
-	Status, Reason      string
-	Updated             time.Time
-	Properties          json.RawMessage // evaluated, an object
-	Tags                []tag           `json:",omitempty"` // of the stack, if the type has tags
-	Metadata            any             `json:",omitempty"`
-	Needs               []string        // logical ids of those that it can't do without
-	DeletionPolicy      string          `json:",omitempty"`
-	UpdateReplacePolicy string          `json:",omitempty"`
+	Physical       string
+	Status, Reason string
+	Updated        time.Time
+	version
+	// Maybe is what it may be instead: what it was before an update that is not done.
+	Maybe               []version `json:",omitempty"`
+	Metadata            any       `json:",omitempty"`
+	Needs               []string  // logical ids of those that it can't do without
+	DeletionPolicy      string    `json:",omitempty"`
+	UpdateReplacePolicy string    `json:",omitempty"`
+}
+
+// version is what a resource is.
+type version struct {
+	Properties json.RawMessage // evaluated, an object
+	Tags       []tag           `json:",omitempty"` // of the stack, if the type has tags
 }
 
 // leftover is a resource that is to be removed, or kept by its policy.
@@ -168,17 +175,39 @@ func (r *resource) there() bool {
 	return r != nil && r.Physical != "" && r.Status != deleteComplete && r.Status != deleteSkipped
 }
 
-func (r *resource) failed() bool { return strings.HasSuffix(r.Status, "_FAILED") }
+// done tells whether a resource is what its properties say: nothing has failed, or was
+// begun and not finished.
+func (r *resource) done() bool { return strings.HasSuffix(r.Status, "_COMPLETE") }
 
-// properties reads a resource's properties: numbers are json.Numbers.
-func (r *resource) properties() map[string]any {
-	var v map[string]any
-	d := json.NewDecoder(bytes.NewReader(r.Properties))
+// properties reads the properties: numbers are json.Numbers.
+func (v version) properties() map[string]any {
+	var m map[string]any
+	d := json.NewDecoder(bytes.NewReader(v.Properties))
 	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
+	if err := d.Decode(&m); err != nil {
 		panic("stacks: properties that were JSON are not: " + err.Error())
 	}
-	return v
+	return m
+}
+
+// same tells whether two versions are no different.
+func (v version) same(other version) bool {
+	return slices.Equal(v.Tags, other.Tags) && template.Equal(v.properties(), other.properties())
+}
+
+// maxMaybe is how many versions a resource may be whose updates fail again and again.
+const maxMaybe = 8
+
+// versions are all that a resource may be: what it is if it is done.
+func (r *resource) versions() []version {
+	if r.done() {
+		return []version{r.version}
+	}
+	all := slices.Clone(r.Maybe)
+	if !slices.ContainsFunc(all, r.version.same) {
+		all = append(all, r.version)
+	}
+	return all[max(0, len(all)-maxMaybe):]
 }
 
 // with is r with another status, as of now.
@@ -245,6 +274,9 @@ func (st *stack) bytesLocked() int {
 	}
 	for _, r := range st.Resources {
 		n += 1024 + len(r.Properties)
+		for _, v := range r.Maybe {
+			n += len(v.Properties)
+		}
 	}
 	if st.Before != nil {
 		n += len(st.Before.Definition.Template)

@@ -34,12 +34,27 @@ type Config struct {
 	// out its output. Errors are those of the API. Required.
 	Firehose func(ctx context.Context, c awsapi.Caller, operation string, in []byte) (out []byte, err error)
 	// Logs is where log groups and streams are made. Required.
-	Logs *logs.Store
+	Logs Logs
 	// Buckets is where buckets are made. Nil: they are only recorded.
 	Buckets Buckets
 	// Logger gets failures that no caller is told of. Default slog.Default().
 	Logger *slog.Logger
 }
+
+// Logs is where log groups and streams are: a [logs.Store]. Errors are those of the API of
+// CloudWatch Logs.
+type Logs interface {
+	HasGroup(c awsapi.Caller, name string) bool
+	CreateGroup(awsapi.Caller, logs.Group) error
+	SetRetention(c awsapi.Caller, name string, days int) error
+	SetTags(c awsapi.Caller, name string, tags map[string]string) error
+	DeleteGroup(c awsapi.Caller, name string) error
+	HasStream(c awsapi.Caller, group, name string) bool
+	CreateStream(c awsapi.Caller, group, name string) error
+	DeleteStream(c awsapi.Caller, group, name string) error
+}
+
+var _ Logs = (*logs.Store)(nil)
 
 // Buckets is where buckets are. Its methods are called from many goroutines.
 type Buckets interface {

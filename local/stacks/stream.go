@@ -81,8 +81,8 @@ func (s *Store) describeStream(ctx context.Context, q *request) (*described, err
 
 func makeStream(ctx context.Context, s *Store, q *request) error {
 	in := typed("", q.r.properties()).(map[string]any)
-	if delete(in, "Tags"); len(q.tags()) > 0 {
-		in["Tags"] = q.tags()
+	if delete(in, "Tags"); len(q.r.tags()) > 0 {
+		in["Tags"] = q.r.tags()
 	}
 	return refused("Firehose", s.firehose(ctx, q, "CreateDeliveryStream", in, nil))
 }
@@ -140,12 +140,16 @@ func changeStream(ctx context.Context, s *Store, q *request) error {
 	if err := waitForStream(ctx, s, q); err != nil { // an update before may have been cancelled
 		return err
 	}
-	before, next := typed("", q.old.properties()).(map[string]any), typed("", q.r.properties()).(map[string]any)
-	if err := s.changeDestination(ctx, q, before, next); err != nil {
+	next := typed("", q.r.properties()).(map[string]any)
+	var was []map[string]any
+	for _, v := range q.was {
+		was = append(was, typed("", v.properties()).(map[string]any))
+	}
+	if err := s.changeDestination(ctx, q, was, next); err != nil {
 		return refused("Firehose", err)
 	}
 	const key = "DeliveryStreamEncryptionConfigurationInput"
-	if !template.Equal(before[key], next[key]) {
+	if differs(was, next, key) {
 		operation, in := "StopDeliveryStreamEncryption", map[string]any{}
 		if next[key] != nil {
 			operation, in[key] = "StartDeliveryStreamEncryption", next[key]
@@ -157,55 +161,68 @@ func changeStream(ctx context.Context, s *Store, q *request) error {
 	return refused("Firehose", s.changeStreamTags(ctx, q))
 }
 
+// differs tells whether a member may be another than it is to be.
+func differs(was []map[string]any, next map[string]any, member string) bool {
+	return slices.ContainsFunc(was, func(before map[string]any) bool { return !template.Equal(before[member], next[member]) })
+}
+
 // changeStreamTags makes the stream's tags those of the template and the stack. Tags that
 // somebody else has put there stay.
 func (s *Store) changeStreamTags(ctx context.Context, q *request) error {
-	before, next := (&request{r: q.old}).tags(), q.tags()
-	var gone []string
-	for _, t := range before {
-		if !slices.ContainsFunc(next, func(n tag) bool { return n.Key == t.Key }) {
-			gone = append(gone, t.Key)
+	next, gone, same := q.r.tags(), []string(nil), true
+	for _, v := range q.was {
+		before := v.tags()
+		same = same && slices.Equal(before, next)
+		for _, t := range before {
+			if !slices.ContainsFunc(next, func(n tag) bool { return n.Key == t.Key }) {
+				gone = append(gone, t.Key)
+			}
 		}
 	}
-	if gone != nil {
+	if slices.Sort(gone); gone != nil {
+		gone = slices.Compact(gone)
 		if err := s.firehose(ctx, q, "UntagDeliveryStream", map[string]any{"TagKeys": gone}, nil); err != nil {
 			return err
 		}
 	}
-	if len(next) == 0 || slices.Equal(before, next) {
+	if len(next) == 0 || same {
 		return nil
 	}
 	return s.firehose(ctx, q, "TagDeliveryStream", map[string]any{"Tags": next}, nil)
 }
 
-// changeDestination calls UpdateDestination, if there is another one.
-func (s *Store) changeDestination(ctx context.Context, q *request, before, next map[string]any) error {
-	name, was, is := "", map[string]any{}, map[string]any{}
+// changeDestination calls UpdateDestination, if there may be another one.
+func (s *Store) changeDestination(ctx context.Context, q *request, was []map[string]any, next map[string]any) error {
 	for _, member := range slices.Sorted(maps.Keys(next)) {
-		if kind, ok := strings.CutSuffix(member, "DestinationConfiguration"); ok {
-			if template.Equal(before[member], next[member]) {
-				continue
-			}
-			name = kind + "DestinationUpdate"
-			was, _ = before[member].(map[string]any)
-			is, _ = next[member].(map[string]any)
+		kind, ok := strings.CutSuffix(member, "DestinationConfiguration")
+		if !ok || !differs(was, next, member) {
+			continue
+		}
+		d, err := s.describeStream(ctx, q)
+		switch {
+		case err != nil:
+			return err
+		case d == nil:
+			return wire.Errorf(wire.CodeResourceNotFound, "Firehose %s under account %s not found.", q.r.Physical, q.Account)
+		case len(d.Destinations) == 0:
+			return fmt.Errorf("stream %s has no destination", q.r.Physical)
+		}
+		return s.firehose(ctx, q, "UpdateDestination", map[string]any{
+			"CurrentDeliveryStreamVersionId": d.VersionId, "DestinationId": d.Destinations[0].DestinationId,
+			kind + "DestinationUpdate": updateOf(members(was, member), next[member]),
+		}, nil)
+	}
+	return nil
+}
+
+// members are the member of that name of all of them.
+func members(all []map[string]any, name string) (list []map[string]any) {
+	for _, m := range all {
+		if v, ok := m[name].(map[string]any); ok {
+			list = append(list, v)
 		}
 	}
-	if name == "" {
-		return nil
-	}
-	d, err := s.describeStream(ctx, q)
-	switch {
-	case err != nil:
-		return err
-	case d == nil:
-		return wire.Errorf(wire.CodeResourceNotFound, "Firehose %s under account %s not found.", q.r.Physical, q.Account)
-	case len(d.Destinations) == 0:
-		return fmt.Errorf("stream %s has no destination", q.r.Physical)
-	}
-	return s.firehose(ctx, q, "UpdateDestination", map[string]any{
-		"CurrentDeliveryStreamVersionId": d.VersionId, "DestinationId": d.Destinations[0].DestinationId, name: updateOf(was, is),
-	}, nil)
+	return list
 }
 
 // unset is what stands for members of a destination that are there no more: their
@@ -223,21 +240,25 @@ var unset = map[string]any{
 	"RequestConfiguration": map[string]any{"ContentEncoding": "NONE", "CommonAttributes": []any{}},
 }
 
-// updateOf makes an …Update of a …Configuration, which takes the place of another: only
-// the names of the buckets in it are different.
-func updateOf(was, is map[string]any) map[string]any {
+// updateOf makes an …Update of a …Configuration, which takes the place of one that may be
+// any of was: only the names of the buckets in it are different.
+func updateOf(was []map[string]any, configuration any) any {
+	is, ok := configuration.(map[string]any)
+	if !ok {
+		return configuration // for the API to refuse
+	}
 	update := map[string]any{}
-	for member := range was {
-		if v, ok := unset[member]; ok {
-			update[member] = v
+	for _, before := range was {
+		for member := range before {
+			if v, ok := unset[member]; ok {
+				update[member] = v
+			}
 		}
 	}
 	for member, v := range is {
 		switch member {
 		case "S3Configuration", "S3BackupConfiguration":
-			before, _ := was[member].(map[string]any)
-			next, _ := v.(map[string]any)
-			update[strings.TrimSuffix(member, "Configuration")+"Update"] = updateOf(before, next)
+			update[strings.TrimSuffix(member, "Configuration")+"Update"] = updateOf(members(was, member), v)
 		default:
 			update[member] = v
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ type world struct {
 	aws     aws.Config
 	streams *firehose.Client
 	logs    *cloudwatchlogs.Client
+	stop    func() // ends it before the test does
 }
 
 // newWorld serves a Firehose over a network in memory until the test ends.
@@ -62,7 +64,7 @@ func newWorld(t *testing.T, cfg local.Config) *world {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	transport := &http.Transport{DialContext: listener.DialContext, MaxIdleConnsPerHost: 64}
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		transport.CloseIdleConnections()
 		_ = srv.Close()
 		<-served
@@ -70,7 +72,8 @@ func newWorld(t *testing.T, cfg local.Config) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, cfg: cfg, backend: b, aws: aws.Config{
+	t.Cleanup(stop)
+	w := &world{t: t, cfg: cfg, stop: stop, backend: b, aws: aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://local"), HTTPClient: keepbody.Client{HTTPClient: &http.Client{Transport: transport}},
 		Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, ""), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}}
@@ -179,7 +182,8 @@ func (w *world) describe(name string) types.Stack {
 func (w *world) settled(name string) types.Stack {
 	w.t.Helper()
 	for range 10_000 {
-		if st := w.describe(name); !strings.HasSuffix(string(st.StackStatus), "_IN_PROGRESS") {
+		st := w.describe(name)
+		if st.StackStatus == types.StackStatusReviewInProgress || !strings.HasSuffix(string(st.StackStatus), "_IN_PROGRESS") {
 			return st
 		}
 		w.pause()
@@ -294,10 +298,12 @@ func (w *world) wantNothing() {
 }
 
 // put writes an object.
-func (w *world) put(bucket, key string) {
+func (w *world) put(bucket, key string) { w.putText(bucket, key, "x") }
+
+func (w *world) putText(bucket, key, text string) {
 	w.t.Helper()
 	name := filepath.Join(w.cfg.Dir, bucket, filepath.FromSlash(key))
-	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, []byte("x"), 0o666)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, []byte(text), 0o666)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -319,4 +325,3 @@ func check(t *testing.T, what string, err error, want string) {
 		t.Errorf("%s: %s\nwant %s", what, got, want)
 	}
 }
-

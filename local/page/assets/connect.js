@@ -8,6 +8,8 @@ const variables = [
   ['AWS_ENDPOINT_URL_S3', location.origin],
   ['AWS_ENDPOINT_URL_CLOUDWATCH', location.origin],
   ['AWS_ENDPOINT_URL_CLOUDWATCH_LOGS', location.origin],
+  ['AWS_ENDPOINT_URL_CLOUDFORMATION', location.origin],
+  ['AWS_ENDPOINT_URL_STS', location.origin],
   ['AWS_ACCESS_KEY_ID', 'AKIDHYDRANTLOCAL'],
   ['AWS_SECRET_ACCESS_KEY', 'hydrant-local-secret'],
   ['AWS_REGION', 'us-east-1'],
