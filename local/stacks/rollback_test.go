@@ -342,7 +342,7 @@ func TestCancelled(t *testing.T) {
 		}
 		w.wantNothing()
 
-		id = w.create("s", pipeline())
+		w.create("s", pipeline())
 		time.Sleep(2 * time.Hour)
 		w.want("s", types.StackStatusCreateComplete, "")
 		before := w.real()
