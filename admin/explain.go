@@ -93,6 +93,9 @@ func hintFor(err error, text string) string {
 	case "":
 		return hintWithoutCode(err, text)
 	case wire.CodeResourceNotFound:
+		if operation(err).ServiceID == logsID {
+			return "Firehose makes no log groups and log streams by itself: create this one, and let the delivery stream's role put into it (logs:PutLogEvents)"
+		}
 		if strings.Contains(text, "is not active") {
 			return "hydrant streams describe shows its state; it takes records once it is ACTIVE"
 		}
@@ -200,12 +203,24 @@ func action(err error, text string) string {
 	if m := deniedAction.FindStringSubmatch(text); m != nil {
 		return m[1]
 	}
-	op, ok := errors.AsType[*smithy.OperationError](err)
+	op := operation(err)
 	switch {
-	case !ok:
+	case op.OperationName == "":
 		return "the call on this delivery stream"
 	case op.OperationName == "ListObjectsV2": // the one call whose action has another name
 		return "s3:ListBucket"
+	case op.ServiceID == logsID: // the one service
+		return "logs:" + op.OperationName
 	}
 	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
+}
+
+const logsID = "CloudWatch Logs"
+
+// operation is the SDK's operation that has failed, or none.
+func operation(err error) smithy.OperationError {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		return *op
+	}
+	return smithy.OperationError{}
 }
