@@ -26,6 +26,7 @@ type errorLog struct {
 	t     *testing.T
 	page  int32
 	calls int
+	delay time.Duration // of an answer
 }
 
 func newErrorLog(t *testing.T) *errorLog {
@@ -43,6 +44,7 @@ func newErrorLog(t *testing.T) *errorLog {
 func (l *errorLog) FilterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogEventsInput, o ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	l.calls++
 	in.Limit = &l.page
+	defer time.Sleep(l.delay)
 	return l.Client.FilterLogEvents(ctx, in, o...)
 }
 
@@ -266,6 +268,23 @@ func TestLogTail(t *testing.T) {
 		time.Sleep(time.Hour) // nobody has polled: what came since the last time is seen
 		l.log(time.Now().Add(-59*time.Minute), "in between")
 		poll("in between")
+
+		l.delay = 4 * time.Minute // a long poll, and what arrives in its course
+		began := time.Now()
+		l.log(began, "first", "second", "third")
+		var got []string
+		for e, err := range tail.Poll(t.Context()) {
+			if got = append(got, e.Message); err != nil {
+				t.Fatal(err)
+			}
+			if len(got) == 1 {
+				l.log(began.Add(-9*time.Minute), "meanwhile")
+			}
+		}
+		if want := []string{"first", "second", "third"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		poll("meanwhile")
 	})
 }
 
