@@ -88,6 +88,9 @@ func codeOf(err error) string {
 }
 
 func hintFor(err error, text string) string {
+	if IsDenied(err) {
+		return "the caller's IAM policies must allow " + action(err, text)
+	}
 	code := codeOf(err)
 	switch code {
 	case "":
@@ -107,8 +110,6 @@ func hintFor(err error, text string) string {
 		return "the delivery stream is being changed: try again once hydrant streams describe shows it ACTIVE"
 	case wire.CodeLimitExceeded:
 		return "a quota of the account is used up: delete delivery streams that are not needed, or ask AWS for a higher quota"
-	case wire.CodeAccessDenied, "AccessDenied", "Forbidden", "UnauthorizedOperation":
-		return "the caller's IAM policies must allow " + action(err, text)
 	case wire.CodeInvalidKMSResource:
 		return "the delivery stream's KMS key must be enabled, and its policy must let Firehose use it"
 	case "NoSuchBucket":
@@ -223,4 +224,13 @@ func operation(err error) smithy.OperationError {
 		return *op
 	}
 	return smithy.OperationError{}
+}
+
+// IsDenied tells of an error that it is a refusal for want of a permission.
+func IsDenied(err error) bool {
+	switch codeOf(err) {
+	case wire.CodeAccessDenied, "AccessDenied", "Forbidden", "UnauthorizedOperation":
+		return true
+	}
+	return false
 }

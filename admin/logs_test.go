@@ -329,7 +329,7 @@ func TestLogTailGoesOn(t *testing.T) {
 func TestLogTailIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		time.Sleep(epoch.Sub(time.Now()))
-		const n = 120_000
+		const n = 80_000
 		var pages []any
 		for i := 0; i < n; i += 10_000 {
 			list := make([]int, 10_000)
