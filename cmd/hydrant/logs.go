@@ -64,13 +64,17 @@ ten minutes are shown too, and none twice.`,
 }
 
 func (a *app) runLogs(ctx context.Context, o *logsOptions, args []string) error {
-	from, err := ui.ParseSince(o.since, time.Now())
-	if err != nil {
-		return usageError("--since: %w", err)
-	}
 	cfg, err := a.aws(ctx)
 	if err != nil {
 		return err
+	}
+	return a.readLogs(ctx, cfg, o, args)
+}
+
+func (a *app) readLogs(ctx context.Context, cfg aws.Config, o *logsOptions, args []string) error {
+	from, err := ui.ParseSince(o.since, time.Now())
+	if err != nil {
+		return usageError("--since: %w", err)
 	}
 	cfg.RetryMaxAttempts = 10 // descriptions of many streams, at five a second
 	r := &logReader{app: a, logsOptions: o, from: from, all: len(args) == 0, told: map[string]bool{}, last: map[string]string{}}
