@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
 
 	"github.com/hydrant-go/hydrant/admin"
 	"github.com/hydrant-go/hydrant/internal/ui"
@@ -76,7 +77,6 @@ func (a *app) readLogs(ctx context.Context, cfg aws.Config, o *logsOptions, args
 	if err != nil {
 		return usageError("--since: %w", err)
 	}
-	cfg.RetryMaxAttempts = 10 // descriptions of many streams, at five a second
 	r := &logReader{app: a, logsOptions: o, from: from, all: len(args) == 0, told: map[string]bool{}, last: map[string]string{}}
 	fh := firehose.NewFromConfig(cfg)
 	names, err := a.streamNames(ctx, fh, args)
@@ -118,7 +118,11 @@ const enableLogging = "make a log group and a log stream, let the delivery strea
 // find finds where the streams log to.
 func (r *logReader) find(ctx context.Context, fh admin.Describer, c cloudwatchlogs.FilterLogEventsAPIClient, names []string) error {
 	var silent []string
+	pace := rate.NewLimiter(5, 5) // what an account has of these calls (developer guide, limits)
 	for _, name := range names {
+		if err := pace.Wait(ctx); err != nil {
+			return err
+		}
 		d, err := admin.Describe(ctx, fh, name)
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone && r.all {
 			continue // deleted since it was listed
@@ -225,7 +229,7 @@ func (r *logReader) failures() map[*logSource]string {
 	failed := map[*logSource]string{}
 	for _, s := range r.sources {
 		if s.err != nil {
-			failed[s] = s.err.Error()
+			failed[s] = admin.Explain(s.err).Error() // without ids that differ each time
 		}
 	}
 	return failed
