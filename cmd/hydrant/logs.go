@@ -19,8 +19,8 @@ import (
 	"github.com/hydrant-go/hydrant/internal/ui"
 )
 
-// followEvery is how often --follow looks for new events. An account has few calls of
-// FilterLogEvents a second.
+// followEvery is how often --follow looks for new events; where there are more than ten
+// logs, so that it makes five calls a second. What an account has is UNVERIFIED.
 const followEvery = 2 * time.Second
 
 type logsOptions struct {
@@ -165,7 +165,7 @@ func (r *logReader) run(ctx context.Context) error {
 	if err := r.first(ctx); err != nil || !r.follow {
 		return err
 	}
-	tick := time.NewTicker(followEvery)
+	tick := time.NewTicker(max(followEvery, time.Duration(len(r.sources))*time.Second/5))
 	defer tick.Stop()
 	for {
 		select {

@@ -67,8 +67,8 @@ func decode[T any](t *testing.T, buf *bytes.Buffer) (list []T) {
 func TestMetricsOfAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fh := hydranttest.Start(t, hydranttest.Options{Quota: local.Quota{Records: 100, Calls: 10, Bytes: 6000}})
-		fh.CreateStream("s")
 		time.Sleep(time.Hour + 30*time.Second)
+		fh.CreateStream("s") // whose limits are published at the minute's end
 		start := time.Now()
 		putRecords(t, fh, "s", 10)
 		time.Sleep(2 * time.Minute) // a minute with nothing
