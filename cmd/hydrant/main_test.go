@@ -75,6 +75,7 @@ func TestLocalListensAtHome(t *testing.T) {
 // testSite is a local Firehose on a real socket, beside the process under test.
 type testSite struct {
 	*local.Backend
+	url          string
 	dir          string
 	env          []string // what points an SDK at it
 	denyDescribe atomic.Bool
@@ -119,6 +120,7 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		}
 		handler.ServeHTTP(w, r)
 	}))
+	f.url = srv.URL
 	f.env = []string{
 		"AWS_ENDPOINT_URL=" + srv.URL, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=" + localAccessKey, "AWS_SECRET_ACCESS_KEY=" + localSecretKey,
@@ -307,19 +309,20 @@ func gzipped(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), buf.Bytes(), 0o600))
 }
 
-// makeLogging is "logging STREAM URL": it makes a stream that posts to an HTTP endpoint, once, and logs its
-// errors as those that AWS's console makes.
+// makeLogging is "logging STREAM URL".
 func makeLogging(ts *testscript.TestScript, _ bool, args []string) {
-	name, url := args[0], args[1]
+	ts.Check(createLogging(ts.Getenv("AWS_ENDPOINT_URL"), args[0], args[1]))
+}
+
+// createLogging makes a stream that posts to an HTTP endpoint, once, and logs its errors
+// as those do that AWS's console makes.
+func createLogging(endpoint, name, url string) error {
 	group, logStream := "/aws/kinesisfirehose/"+name, "DestinationDelivery"
-	endpoint := ts.Getenv("AWS_ENDPOINT_URL")
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider(localAccessKey, localSecretKey, "")}
-	logs := cloudwatchlogs.NewFromConfig(cfg)
-	_, err := logs.CreateLogGroup(context.Background(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
-	ts.Check(err)
-	_, err = logs.CreateLogStream(context.Background(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &logStream})
-	ts.Check(err)
-	_, err = firehose.NewFromConfig(cfg).CreateDeliveryStream(context.Background(), &firehose.CreateDeliveryStreamInput{
+	logs, ctx := cloudwatchlogs.NewFromConfig(cfg), context.Background()
+	_, err1 := logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+	_, err2 := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &logStream})
+	_, err3 := firehose.NewFromConfig(cfg).CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{
 		DeliveryStreamName: &name, HttpEndpointDestinationConfiguration: &types.HttpEndpointDestinationConfiguration{
 			EndpointConfiguration:    &types.HttpEndpointConfiguration{Url: &url},
 			RetryOptions:             &types.HttpEndpointRetryOptions{DurationInSeconds: aws.Int32(0)},
@@ -329,7 +332,7 @@ func makeLogging(ts *testscript.TestScript, _ bool, args []string) {
 			},
 		},
 	})
-	ts.Check(err)
+	return errors.Join(err1, err2, err3)
 }
 
 // torn FILE appends half a line to a file, as a crash does.

@@ -42,7 +42,14 @@ once. CloudWatch keeps minutes for 15 days, five minutes for 63, hours for 455.`
   hydrant metrics my-stream --since 7d
   hydrant metrics --watch
   hydrant metrics my-stream --json | jq .throttled_records`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+		Args: arguments(func(cmd *cobra.Command, args []string) error {
+			for _, arg := range args {
+				if _, err := time.ParseDuration(arg); err == nil && cmd.Flags().Changed("watch") {
+					return fmt.Errorf("%q is taken for a stream; write --watch=%s", arg, arg)
+				}
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if w := cmd.Flags().Lookup("watch"); w.Changed && o.every < time.Second {
 				return usageError("--watch is %s, it must be 1s or more", w.Value)
@@ -123,11 +130,11 @@ func (m *metering) show(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	names, err := m.streamNames(ctx, m.firehose, m.args)
+	names, all, err := m.streamNames(ctx, m.firehose, m.args)
 	if err != nil {
 		return err
 	}
-	if len(m.args) == 0 {
+	if all {
 		return m.showAll(ctx, names, w, now)
 	}
 	return m.showOne(ctx, names[0], w, now)
