@@ -407,6 +407,7 @@ func TestLogsOfAMissingBucket(t *testing.T) {
 
 // Ctrl-C ends logs --follow, which is no failure.
 func TestLogsFollowInterrupted(t *testing.T) {
+	t.Parallel()
 	fh := newSite(t)
 	if err := createLogging(fh.url, "l", "http://127.0.0.1:1"); err != nil {
 		t.Fatal(err)
