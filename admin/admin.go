@@ -1,6 +1,6 @@
 // Package admin is the control side of AWS for Hydrant, through the AWS SDK: delivery
-// streams, the CloudWatch metrics of a stream, and the objects that it delivers.
-// Every listing is an iterator that pages by itself.
+// streams, the CloudWatch metrics of a stream, the logs of its errors, and the objects that
+// it delivers. Every listing is an iterator that pages by itself.
 //
 // Retries are left to the SDK, whose standard mode makes three attempts at what
 // was throttled or not answered; aws.Config.RetryMaxAttempts asks for more. An

@@ -47,6 +47,7 @@ var (
 	sdkOperation = regexp.MustCompile(`operation error [\w ]+: \w+, (?:failed to resolve service endpoint, )?`)
 	sdkAttempts  = regexp.MustCompile(`exceeded maximum number of attempts, \d+, `)
 	sdkResponse  = regexp.MustCompile(`https? response error StatusCode: (\d+), (?:RequestID: [^,]*, )?(?:HostID: [^,]*, )?(api error |request send failed, )?`)
+	sdkQuota     = regexp.MustCompile(`\nfailed to get rate limit token, retry quota exceeded, \d+ available, \d+ requested`)
 	sdkIdentity  = strings.NewReplacer("get identity: get credentials: ", "get AWS credentials: ", "failed to refresh cached credentials, ", "")
 )
 
@@ -63,6 +64,7 @@ func plain(err error) string {
 	}
 	text = sdkOperation.ReplaceAllString(text, "")
 	text = sdkAttempts.ReplaceAllString(text, "")
+	text = sdkQuota.ReplaceAllString(text, "")
 	keepStatus := needsStatus(err)
 	return sdkResponse.ReplaceAllStringFunc(text, func(layer string) string {
 		if status := sdkResponse.FindStringSubmatch(layer)[1]; keepStatus && status != "0" {
@@ -90,6 +92,9 @@ func codeOf(err error) string {
 }
 
 func hintFor(err error, text string) string {
+	if IsDenied(err) {
+		return "the caller's IAM policies must allow " + action(err, text)
+	}
 	code := codeOf(err)
 	if hint := hintForStack(err, code, text); hint != "" {
 		return hint
@@ -98,6 +103,9 @@ func hintFor(err error, text string) string {
 	case "":
 		return hintWithoutCode(err, text)
 	case wire.CodeResourceNotFound:
+		if operation(err).ServiceID == logsID {
+			return "Firehose makes no log groups and log streams by itself: create this one, and let the delivery stream's role put into it (logs:PutLogEvents)"
+		}
 		if strings.Contains(text, "is not active") {
 			return "hydrant streams describe shows its state; it takes records once it is ACTIVE"
 		}
@@ -109,8 +117,6 @@ func hintFor(err error, text string) string {
 		return "the delivery stream is being changed: try again once hydrant streams describe shows it ACTIVE"
 	case wire.CodeLimitExceeded:
 		return "a quota of the account is used up: delete delivery streams that are not needed, or ask AWS for a higher quota"
-	case wire.CodeAccessDenied, "AccessDenied", "Forbidden", "UnauthorizedOperation":
-		return "the caller's IAM policies must allow " + action(err, text)
 	case wire.CodeInvalidKMSResource:
 		return "the delivery stream's KMS key must be enabled, and its policy must let Firehose use it"
 	case "NoSuchBucket":
@@ -260,12 +266,14 @@ func action(err error, text string) string {
 	if m := deniedAction.FindStringSubmatch(text); m != nil {
 		return m[1]
 	}
-	op, ok := errors.AsType[*smithy.OperationError](err)
-	if !ok {
+	op := operation(err)
+	switch name := actionNames[op.OperationName]; {
+	case op.OperationName == "":
 		return "the call on this delivery stream"
-	}
-	if name := actionNames[op.OperationName]; name != "" {
+	case name != "":
 		return name
+	case op.ServiceID == logsID: // the one service
+		return "logs:" + op.OperationName
 	}
 	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
 }
@@ -276,4 +284,23 @@ var actionNames = map[string]string{
 	"ListObjectVersions":   "s3:ListBucketVersions",
 	"ListMultipartUploads": "s3:ListBucketMultipartUploads",
 	"DeleteObjects":        "s3:DeleteObject and s3:DeleteObjectVersion",
+}
+
+const logsID = "CloudWatch Logs"
+
+// operation is the SDK's operation that has failed, or none.
+func operation(err error) smithy.OperationError {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		return *op
+	}
+	return smithy.OperationError{}
+}
+
+// IsDenied tells of an error that it is a refusal for want of a permission.
+func IsDenied(err error) bool {
+	switch codeOf(err) {
+	case wire.CodeAccessDenied, "AccessDenied", "Forbidden", "UnauthorizedOperation":
+		return true
+	}
+	return false
 }

@@ -56,16 +56,16 @@ func TestDeployments(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"jsonfield": jsonField,
-			"local":     startLocal,
+			"local":     localForScript,
 			"lines":     countLines,
 			"nothing":   nothingIn,
 		},
 	})
 }
 
-// startLocal FLAG… starts hydrant local, which delivers into $WORK/s3, and points the
+// localForScript FLAG… starts hydrant local, which delivers into $WORK/s3, and points the
 // SDKs at it.
-func startLocal(ts *testscript.TestScript, _ bool, args []string) {
+func localForScript(ts *testscript.TestScript, _ bool, args []string) {
 	path, err := exec.LookPath("hydrant")
 	ts.Check(err)
 	cmd := exec.Command(path, append([]string{"local", "--addr", "127.0.0.1:0", "--dir", ts.MkAbs("s3"), "--json"}, args...)...)

@@ -3,14 +3,11 @@ package ui
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 )
 
 // List shows things that change while a job runs: on a terminal a row for each, drawn
@@ -42,19 +39,11 @@ type listRow struct {
 // terminal that can, which TERM=dumb denies.
 func NewList(w io.Writer) *List {
 	l := &List{w: w, began: time.Now(), stop: make(chan struct{})}
-	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
-		l.size = func() (int, int) { return terminalSize(f) }
+	if t := TerminalOf(w); t != nil {
+		l.size = t.Size
 		l.start()
 	}
 	return l
-}
-
-func terminalSize(f *os.File) (width, height int) {
-	width, height, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 || height <= 0 {
-		return defaultWidth, 24
-	}
-	return width, height
 }
 
 // start draws each second, for the time.
@@ -82,7 +71,7 @@ func (l *List) Set(key, line string, cells ...string) {
 	defer l.mu.Unlock()
 	if l.size == nil {
 		if line != "" {
-			fmt.Fprintln(l.w, oneLine(line))
+			fmt.Fprintln(l.w, OneLine(line))
 		}
 		return
 	}
@@ -94,7 +83,7 @@ func (l *List) Set(key, line string, cells ...string) {
 	row := &l.rows[at]
 	row.cells = row.cells[:0]
 	for _, cell := range cells {
-		row.cells = append(row.cells, oneLine(cell))
+		row.cells = append(row.cells, OneLine(cell))
 	}
 	l.changes++
 	row.changed = l.changes
@@ -106,7 +95,7 @@ func (l *List) Say(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.eraseLocked()
-	fmt.Fprintln(l.w, oneLine(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(l.w, OneLine(fmt.Sprintf(format, args...)))
 	l.drawLocked()
 }
 
