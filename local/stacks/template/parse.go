@@ -73,6 +73,9 @@ func members(root *object, section string) (*object, error) {
 	if !ok {
 		return nil, invalid("Template format error: %s must be an object.", section)
 	}
+	if n := len(o.keys); n > maxOthers && (section == "Parameters" || section == "Mappings" || section == "Outputs") {
+		return nil, invalid("The template has %d %s; the most is %d.", n, strings.ToLower(section), maxOthers)
+	}
 	return o, nil
 }
 

@@ -59,6 +59,11 @@ func TestTemplateErrors(t *testing.T) {
 		{"Description: [a]" + one, "Template format error: [] Every Description member must be a string."},
 		{"Parameters: []" + one, "Template format error: Parameters must be an object."},
 
+		{strings.Replace(manyResources(201), "Resources", "Parameters", 1), "The template has 201 parameters; the most is 200."},
+		{strings.Replace(manyResources(201), "Resources", "Mappings", 1), "The template has 201 mappings; the most is 200."},
+		{strings.Replace(manyResources(201), "Resources", "Outputs", 1) + one, "The template has 201 outputs; the most is 200."},
+		{`{"` + strings.Repeat("x", 10_000) + `": 1}`, "Invalid template property or properties [" + strings.Repeat("x", maxMessage-41) + " …"},
+
 		// Mappings.
 		{"Mappings: {A: x}" + one, "Template format error: Every Mappings member A must be a map"},                              // seen
 		{"Mappings: {A: {b: x}}" + one, "Template format error: Every Mappings member A must be a map"},                         // seen
@@ -168,7 +173,7 @@ func TestTemplateErrors(t *testing.T) {
 	} {
 		_, err := Parse([]byte(tt.body))
 		if got := message(err); !strings.HasPrefix(got, tt.want) {
-			t.Errorf("%.300s\n%s\nwant %s", tt.body, got, tt.want)
+			t.Errorf("%.300s\n%.600s\nwant %.600s", tt.body, got, tt.want)
 		}
 	}
 }
@@ -209,7 +214,7 @@ func TestScalars(t *testing.T) {
 		{".nan", `".nan"`},
 		{"12:30:45", `"12:30:45"`},
 		{"1.2.3", `"1.2.3"`},
-		{"-", `"-"`},
+
 		{"+", `"+"`},
 		{".", `"."`},
 		{"0x", `"0x"`},
@@ -376,9 +381,7 @@ func asYAML(t *testing.T, body []byte) []byte {
 	}
 	var plainStyle func(*yaml.Node)
 	plainStyle = func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode {
-			n.Style = 0
-		}
+		n.Style = 0
 		for _, c := range n.Content {
 			plainStyle(c)
 		}

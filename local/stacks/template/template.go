@@ -23,8 +23,14 @@ import (
 // for one in S3. That of a TemplateBody, 51,200 bytes, is the API's matter.
 const MaxBody = 1_000_000
 
-// maxResources is CloudFormation's limit (user guide, quotas).
-const maxResources = 500
+// CloudFormation's limits (user guide, quotas).
+const (
+	maxResources = 500
+	maxOthers    = 200 // parameters, mappings and outputs, of each
+)
+
+// maxMessage is the length of an error in bytes, as names that it tells may be very long.
+const maxMessage = 4096
 
 // Error says what is wrong with a template, or with the parameters that it was given:
 // the API's ValidationError. Every error of this package is one.
@@ -32,7 +38,13 @@ type Error struct{ Message string }
 
 func (e *Error) Error() string { return e.Message }
 
-func invalid(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
+func invalid(format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}
+	return &Error{message}
+}
 
 func unsupported(at *path, what string) error {
 	return invalid("The local Firehose does not support %s at %s.", what, at)

@@ -156,6 +156,7 @@ func TestFunctions(t *testing.T) {
 		{`!Sub ["${A}/${Text}/${B_2}", {A: !GetAtt Other.Arn, B_2: 2, Text: mine}]`, `"arn:aws:x:::other/mine/2"`},
 		{`{"Fn::Sub": "${Text}"}`, `"text"`},
 		{`!Sub no variables`, `"no variables"`},
+		{`!Sub 012`, `"012"`}, // a short form's scalar is text
 
 		{`!If [Is, a, !Ref AWS::NoValue]`, `"a"`},
 		{`{"Fn::If": [Not, a, {"Fn::If": [Is, [b], c]}]}`, `["b"]`},
@@ -310,5 +311,9 @@ func TestBombs(t *testing.T) {
 		if _, err := evaluate(head + value); message(err) != "The values of a resource, or of the outputs, come to more than 4 MiB." {
 			t.Errorf("%s: %.200s", what, message(err))
 		}
+	}
+	// What is far too many is refused before it is made.
+	if n := testing.AllocsPerRun(1, func() { _, _ = split(nil, []any{"x", long}) }); n > 10 {
+		t.Errorf("a split into too many made %v allocations", n)
 	}
 }
