@@ -344,11 +344,25 @@ func torn(ts *testscript.TestScript, _ bool, args []string) {
 // lines.
 func delivered(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(site(ts).Flush(context.Background()))
-	var got []byte
-	root := filepath.Join(ts.Getenv("FIREHOSE_DIR"), args[0])
+	got := objectsIn(ts, filepath.Join(ts.Getenv("FIREHOSE_DIR"), args[0]))
+	want, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if same := sortedLines(got) == sortedLines(want); same == neg {
+		ts.Fatalf("bucket %s holds %d bytes, %s %d; the same lines: %v", args[0], len(got), args[1], len(want), same)
+	}
+}
+
+// objectsIn is what the objects of a folder hold, decompressed. What hydrant local itself
+// keeps there is none.
+func objectsIn(ts *testscript.TestScript, root string) (all []byte) {
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), "."):
+			return filepath.SkipDir
+		case d.IsDir():
+			return nil
 		}
 		data, err := os.ReadFile(path)
 		if strings.HasSuffix(path, ".gz") {
@@ -357,17 +371,13 @@ func delivered(ts *testscript.TestScript, neg bool, args []string) {
 			data, err = io.ReadAll(r)
 			ts.Check(err)
 		}
-		got = append(got, data...)
+		all = append(all, data...)
 		return err
 	})
 	if !errors.Is(err, fs.ErrNotExist) {
 		ts.Check(err)
 	}
-	want, err := os.ReadFile(ts.MkAbs(args[1]))
-	ts.Check(err)
-	if same := sortedLines(got) == sortedLines(want); same == neg {
-		ts.Fatalf("bucket %s holds %d bytes, %s %d; the same lines: %v", args[0], len(got), args[1], len(want), same)
-	}
+	return all
 }
 
 func sortedLines(data []byte) string {
