@@ -235,9 +235,8 @@ func TestEmptyBucketUploads(t *testing.T) {
 	}
 }
 
-// Versions and delete markers, which only others' S3 has.
-func TestEmptyBucketMoto(t *testing.T) {
-	c := startMoto(t)
+// testEmptyVersions has versions and delete markers, which only others' S3 has.
+func testEmptyVersions(t *testing.T, c *s3.Client) {
 	b := aws.String("versioned")
 	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: b}); err != nil {
 		t.Fatal(err)
