@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,6 +62,7 @@ func TestDeployments(t *testing.T) {
 			"local":     localForScript,
 			"lines":     countLines,
 			"nothing":   nothingIn,
+			"until":     runUntil,
 		},
 	})
 }
@@ -121,4 +123,18 @@ func nothingIn(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return errors.New(path + " is left")
 	}))
+}
+
+// runUntil PATTERN COMMAND… runs a command again and again until its stdout matches.
+func runUntil(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(time.Minute); ; {
+		_ = ts.Exec(args[1], args[2:]...)
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s: nothing on stdout matches %s in a minute", strings.Join(args[1:], " "), args[0])
+		}
+	}
 }

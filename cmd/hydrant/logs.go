@@ -24,6 +24,7 @@ import (
 const followEvery = 2 * time.Second
 
 type logsOptions struct {
+	of            streamFlag
 	since, filter string
 	follow        bool
 	limit         int
@@ -48,7 +49,7 @@ ten minutes are shown too, and none twice.`,
   hydrant logs --follow
   hydrant logs my-stream --filter '{ $.errorCode = "Lambda.*" }'
   hydrant logs my-stream --json | jq -r .code | sort | uniq -c`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+		Args: o.of.args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.limit < 0 {
 				return usageError("--limit is %d, it must not be negative", o.limit)
@@ -57,6 +58,7 @@ ten minutes are shown too, and none twice.`,
 		},
 	}
 	f := cmd.Flags()
+	o.of.flag(f)
 	f.StringVar(&o.since, "since", "1h", "how far to look back, such as 30m, 12h or 7d, or from when, such as 2026-11-25T14:00:00Z")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until interrupted")
 	f.StringVar(&o.filter, "filter", "", "filter pattern of CloudWatch Logs that lines must match")
@@ -65,6 +67,10 @@ ten minutes are shown too, and none twice.`,
 }
 
 func (a *app) runLogs(ctx context.Context, o *logsOptions, args []string) error {
+	args, err := o.of.named(ctx, a, args)
+	if err != nil {
+		return err
+	}
 	cfg, err := a.aws(ctx)
 	if err != nil {
 		return err

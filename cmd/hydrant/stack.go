@@ -24,7 +24,7 @@ import (
 type streamFlag struct{ stack string }
 
 func (s *streamFlag) flag(f *pflag.FlagSet) {
-	f.StringVar(&s.stack, "stack", "", "send to the delivery stream of this CloudFormation stack, instead of naming one")
+	f.StringVar(&s.stack, "stack", "", "the delivery stream of this CloudFormation stack, instead of naming one")
 }
 
 // args checks the arguments by a check that counts the stream among them.
@@ -47,6 +47,15 @@ func (s *streamFlag) resolve(ctx context.Context, a *app, args []string) (stream
 		return "", nil, usageError("%w", err)
 	}
 	return args[0], args[1:], nil
+}
+
+// named puts the stack's stream among the arguments, if it was given so.
+func (s *streamFlag) named(ctx context.Context, a *app, args []string) ([]string, error) {
+	if s.stack == "" {
+		return args, nil
+	}
+	stream, err := a.streamOf(ctx, s.stack)
+	return append([]string{stream}, args...), err
 }
 
 // streamOf is the delivery stream of a stack.
