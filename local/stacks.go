@@ -10,6 +10,7 @@ import (
 
 	"github.com/hydrant-go/hydrant/internal/awsapi"
 	"github.com/hydrant-go/hydrant/local/deliver/file"
+	"github.com/hydrant-go/hydrant/local/deliver/s3"
 	"github.com/hydrant-go/hydrant/local/stacks"
 	"github.com/hydrant-go/hydrant/server"
 )
@@ -48,7 +49,7 @@ func (b *Backend) buckets() stacks.Buckets {
 // folder has its folders as buckets.
 type folder struct{ dir *file.Dir }
 
-var _ stacks.Buckets = folder{}
+var _, _ stacks.Buckets = folder{}, (*s3.Destination)(nil)
 
 func (f folder) HasBucket(_ context.Context, name string) (bool, error) { return f.dir.HasBucket(name) }
 

@@ -363,7 +363,7 @@ func (s *Store) describeChangeSet(_ context.Context, c awsapi.Caller, in *change
 	for i := range numbers {
 		numbers[i] = i
 	}
-	list, next, err := page(numbers, in.NextToken, func(i int) int { return i }, func(a, b int) bool { return a < b })
+	list, next, err := page(numbers, in.NextToken, func(i int) int { return i }, func(a, b int) bool { return a < b }, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -394,7 +394,7 @@ func (s *Store) listChangeSets(_ context.Context, c awsapi.Caller, in *struct{ S
 		return nil, invalid("Stack [%s] does not exist", *in.StackName)
 	}
 	sets := slices.SortedFunc(slices.Values(st.ChangeSets), func(a, b *changeSet) int { return strings.Compare(a.ID, b.ID) })
-	list, next, err := page(sets, in.NextToken, func(set *changeSet) string { return set.ID }, inOrder)
+	list, next, err := page(sets, in.NextToken, func(set *changeSet) string { return set.ID }, inOrder, nil)
 	if err != nil {
 		return nil, err
 	}

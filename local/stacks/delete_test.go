@@ -1,6 +1,7 @@
 package stacks_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/local"
+	"github.com/hydrant-go/hydrant/local/deliver/s3"
 )
 
 // A bucket with objects is not deleted, nor is what it belongs to; all else is. The
@@ -263,6 +266,41 @@ func TestEmptyBucket(t *testing.T) {
 	w.delete("s")
 	w.want(id, types.StackStatusDeleteComplete, "")
 	w.wantNothing()
+}
+
+// With a destination that is an S3, buckets are there.
+func TestS3Endpoint(t *testing.T) {
+	url, dir, _ := site(t)
+	there, err := s3.New(s3.Config{AWS: aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, "")}, Endpoint: url, PathStyle: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, local.Config{Destination: there})
+	template := pipeline()
+	resources(template)["Empty"] = resource("Custom::EmptyBucket", m{"ServiceToken": "x", "BucketName": ref("Bucket")})
+	id := w.create("s", template)
+	w.want("s", types.StackStatusCreateComplete, "")
+	bucket := w.physical("s", "Bucket")
+	other := *w
+	other.cfg.Dir = dir
+	for i := range 2500 {
+		other.put(bucket, fmt.Sprintf("%d/%d", i/100, i))
+	}
+	w.delete("s")
+	w.want(id, types.StackStatusDeleteComplete, "")
+	wantEmpty(t, dir)
+
+	id = w.create("s", pipeline())
+	w.want("s", types.StackStatusCreateComplete, "")
+	bucket = w.physical("s", "Bucket")
+	other.put(bucket, "x")
+	w.delete("s")
+	w.want("s", types.StackStatusDeleteFailed, "The following resource(s) failed to delete: [Bucket]. ")
+	if err := os.RemoveAll(filepath.Join(dir, bucket)); err != nil {
+		t.Fatal(err)
+	}
+	w.delete("s")
+	w.want(id, types.StackStatusDeleteComplete, "")
 }
 
 // What an update can't remove is the stack's no more.

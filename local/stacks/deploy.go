@@ -331,11 +331,20 @@ func bind(env template.Env, body string, values map[string]string) (*template.Bo
 func outputsOf(b *template.Bound, lookup template.Lookup) ([]output, error) {
 	values, err := b.Outputs(lookup)
 	var list []output
+	n := 0
 	for _, v := range values {
-		list = append(list, output{v.Key, v.Value, v.Description, v.Export})
+		o := output{v.Key, v.Value, v.Description, v.Export}
+		list = append(list, o)
+		n += o.bytes()
+	}
+	if n > maxOutputs {
+		return nil, invalid("The outputs take %d bytes, the local CloudFormation takes %d.", n, maxOutputs)
 	}
 	return list, err
 }
+
+// maxOutputs is about how many bytes the outputs of a stack may have.
+const maxOutputs = 256 << 10
 
 // probe evaluates everything with resources that might be, so that an attribute which a
 // type has not is found before anything is made.

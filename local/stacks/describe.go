@@ -80,6 +80,9 @@ func (p stackPlace) before(other stackPlace) bool {
 	return p.ID < other.ID
 }
 
+// shownBytes is about what DescribeStacks tells of a stack. The store's mu is held.
+func (st *stack) shownBytes() int { return st.definition.bytes() - len(st.Template) }
+
 type describeStacksOutput struct {
 	Stacks    []describedStack
 	NextToken string `json:",omitempty"`
@@ -99,7 +102,7 @@ func (s *Store) describeStacks(_ context.Context, c awsapi.Caller, in *struct{ S
 		return describeStacksOutput{Stacks: []describedStack{st.describeLocked()}}, nil
 	}
 	all := slices.DeleteFunc(s.allLocked(c), func(st *stack) bool { return !st.Deleted.IsZero() })
-	list, next, err := page(all, in.NextToken, placeOf, stackPlace.before)
+	list, next, err := page(all, in.NextToken, placeOf, stackPlace.before, (*stack).shownBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +141,7 @@ func (s *Store) listStacks(_ context.Context, c awsapi.Caller, in *struct {
 	all := slices.DeleteFunc(s.allLocked(c), func(st *stack) bool {
 		return len(in.StackStatusFilter) > 0 && !slices.Contains(in.StackStatusFilter, st.Status)
 	})
-	list, next, err := page(all, in.NextToken, placeOf, stackPlace.before)
+	list, next, err := page(all, in.NextToken, placeOf, stackPlace.before, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +184,7 @@ func (s *Store) describeStackEvents(_ context.Context, c awsapi.Caller, in *stru
 	}
 	events := slices.Clone(st.Events)
 	slices.Reverse(events)
-	list, next, err := page(events, in.NextToken, func(e *event) int64 { return e.Number }, func(a, b int64) bool { return a > b })
+	list, next, err := page(events, in.NextToken, func(e *event) int64 { return e.Number }, func(a, b int64) bool { return a > b }, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +312,7 @@ func (s *Store) listStackResources(_ context.Context, c awsapi.Caller, in *struc
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := page(st.sortedLocked(), in.NextToken, func(r *resource) string { return r.ID }, inOrder)
+	list, next, err := page(st.sortedLocked(), in.NextToken, func(r *resource) string { return r.ID }, inOrder, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +344,7 @@ func (s *Store) listExports(_ context.Context, c awsapi.Caller, in *struct{ Next
 		}
 	}
 	sorted := slices.SortedFunc(maps.Values(all), func(a, b export) int { return strings.Compare(a.Name, b.Name) })
-	list, next, err := page(sorted, in.NextToken, func(e export) string { return e.Name }, inOrder)
+	list, next, err := page(sorted, in.NextToken, func(e export) string { return e.Name }, inOrder, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -7,13 +7,17 @@ import (
 	"github.com/hydrant-go/hydrant/internal/awsapi"
 )
 
-// maxPage is how many entries a page has. AWS's pages are of a size in bytes.
-const maxPage = 100
+// A page has so many entries at most, and where they may be long so many bytes, as AWS's.
+const (
+	maxPage      = 100
+	maxPageBytes = 1 << 20
+)
 
 // page cuts a list, which is sorted, to what follows the place that a token stands for.
-// place makes an entry's place, and less orders places. A token is good for as long as
+// place makes an entry's place, and less orders places; size is about what an entry
+// takes, nil for what is short. A token is good for as long as
 // places have their order, whatever comes or goes meanwhile.
-func page[T, P any](list []T, token *string, place func(T) P, less func(a, b P) bool) (part []T, next string, err error) {
+func page[T, P any](list []T, token *string, place func(T) P, less func(a, b P) bool, size func(T) int) (part []T, next string, err error) {
 	if token != nil {
 		var after P
 		text, err := base64.RawURLEncoding.DecodeString(*token)
@@ -27,9 +31,19 @@ func page[T, P any](list []T, token *string, place func(T) P, less func(a, b P) 
 			list = list[1:]
 		}
 	}
-	if len(list) > maxPage {
-		list = list[:maxPage]
-		next = base64.RawURLEncoding.EncodeToString(awsapi.JSON(place(list[maxPage-1])))
+	n := min(len(list), maxPage)
+	if size != nil {
+		bytes := 0
+		for i, v := range list[:n] {
+			if bytes += size(v); bytes > maxPageBytes && i > 0 {
+				n = i
+				break
+			}
+		}
+	}
+	if len(list) > n {
+		list = list[:n]
+		next = base64.RawURLEncoding.EncodeToString(awsapi.JSON(place(list[n-1])))
 	}
 	return list, next, nil
 }

@@ -131,12 +131,20 @@ func isCode(err error, code string) bool {
 	return ok && e.Code == code
 }
 
+// maxReason is the longest reason that an event has, in bytes: the API of the Firehose
+// may name values of any length.
+const maxReason = 4 << 10
+
 // message is an error as people read it.
 func message(err error) string {
+	text := err.Error()
 	if e, ok := errors.AsType[*wire.Error](err); ok {
-		return e.Message
+		text = e.Message
 	}
-	return err.Error()
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
+	}
+	return text
 }
 
 // check tells what is wrong with a resource's properties at the top, in the words of

@@ -266,11 +266,25 @@ func (st *stack) eventLocked(e *event) {
 // bytes is about what an event takes.
 func (e *event) bytes() int { return 400 + len(e.Properties) + len(e.Reason) }
 
+// bytes is about what a definition takes.
+func (d *definition) bytes() int {
+	n := 1024 + len(d.Template) + len(d.Description)
+	for _, value := range d.Values {
+		n += 2*len(value) + 128
+	}
+	for _, o := range d.Outputs {
+		n += o.bytes()
+	}
+	return n
+}
+
+func (o output) bytes() int { return 128 + len(o.Value) + len(o.Description) + len(o.Export) }
+
 // bytesLocked is about what a stack takes.
 func (st *stack) bytesLocked() int {
-	n := 4096 + len(st.Template) + st.eventBytes
+	n := 4096 + st.definition.bytes() + st.eventBytes
 	for _, set := range st.ChangeSets {
-		n += 1024 + len(set.Template)
+		n += 1024 + set.definition.bytes() + 512*len(set.Changes)
 	}
 	for _, r := range st.Resources {
 		n += 1024 + len(r.Properties)
@@ -279,7 +293,7 @@ func (st *stack) bytesLocked() int {
 		}
 	}
 	if st.Before != nil {
-		n += len(st.Before.Definition.Template)
+		n += st.Before.Definition.bytes()
 		for _, r := range st.Before.Resources {
 			n += len(r.Properties)
 		}
