@@ -81,6 +81,7 @@ type testSite struct {
 	denyDescribe atomic.Bool
 	calls        atomic.Int64 // put calls
 	signer       atomic.Value // access key id of the last put call
+	watcher      atomic.Value // func(*http.Request), which sees every call
 
 	mu     sync.Mutex // guards stored
 	stored [][]byte   // every record, in order of arrival
@@ -106,6 +107,9 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		Credentials: map[string]string{localAccessKey: localSecretKey, secondAccessKey: localSecretKey},
 	})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if see, ok := f.watcher.Load().(func(*http.Request)); ok {
+			see(r)
+		}
 		target := r.Header.Get("X-Amz-Target")
 		if strings.Contains(target, ".PutRecord") {
 			_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
