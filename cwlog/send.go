@@ -110,10 +110,9 @@ func rejectedOf(info *types.RejectedLogEventsInfo, n int) int {
 	if info == nil {
 		return 0
 	}
-	old := max(aws.ToInt32(info.TooOldLogEventEndIndex), aws.ToInt32(info.ExpiredLogEventEndIndex))
-	rejected := int(old)
+	rejected := int(max(aws.ToInt32(info.TooOldLogEventEndIndex), aws.ToInt32(info.ExpiredLogEventEndIndex)))
 	if at := info.TooNewLogEventStartIndex; at != nil {
-		rejected += n - int(max(*at, old))
+		rejected += n - int(*at)
 	}
 	return max(0, min(rejected, n))
 }
