@@ -88,11 +88,17 @@ func codeOf(err error) string {
 }
 
 func hintFor(err error, text string) string {
+	if IsDenied(err) {
+		return "the caller's IAM policies must allow " + action(err, text)
+	}
 	code := codeOf(err)
 	switch code {
 	case "":
 		return hintWithoutCode(err, text)
 	case wire.CodeResourceNotFound:
+		if operation(err).ServiceID == logsID {
+			return "Firehose makes no log groups and log streams by itself: create this one, and let the delivery stream's role put into it (logs:PutLogEvents)"
+		}
 		if strings.Contains(text, "is not active") {
 			return "hydrant streams describe shows its state; it takes records once it is ACTIVE"
 		}
@@ -104,8 +110,6 @@ func hintFor(err error, text string) string {
 		return "the delivery stream is being changed: try again once hydrant streams describe shows it ACTIVE"
 	case wire.CodeLimitExceeded:
 		return "a quota of the account is used up: delete delivery streams that are not needed, or ask AWS for a higher quota"
-	case wire.CodeAccessDenied, "AccessDenied", "Forbidden", "UnauthorizedOperation":
-		return "the caller's IAM policies must allow " + action(err, text)
 	case wire.CodeInvalidKMSResource:
 		return "the delivery stream's KMS key must be enabled, and its policy must let Firehose use it"
 	case "NoSuchBucket":
@@ -200,12 +204,33 @@ func action(err error, text string) string {
 	if m := deniedAction.FindStringSubmatch(text); m != nil {
 		return m[1]
 	}
-	op, ok := errors.AsType[*smithy.OperationError](err)
+	op := operation(err)
 	switch {
-	case !ok:
+	case op.OperationName == "":
 		return "the call on this delivery stream"
 	case op.OperationName == "ListObjectsV2": // the one call whose action has another name
 		return "s3:ListBucket"
+	case op.ServiceID == logsID: // the one service
+		return "logs:" + op.OperationName
 	}
 	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
+}
+
+const logsID = "CloudWatch Logs"
+
+// operation is the SDK's operation that has failed, or none.
+func operation(err error) smithy.OperationError {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		return *op
+	}
+	return smithy.OperationError{}
+}
+
+// IsDenied tells of an error that it is a refusal for want of a permission.
+func IsDenied(err error) bool {
+	switch codeOf(err) {
+	case wire.CodeAccessDenied, "AccessDenied", "Forbidden", "UnauthorizedOperation":
+		return true
+	}
+	return false
 }

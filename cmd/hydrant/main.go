@@ -131,7 +131,7 @@ AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w\nhint: hydrant %s --help lists the flags", err, strings.TrimPrefix(cmd.CommandPath(), "hydrant "))
 	})
-	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams())
+	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams(), a.metrics(), a.logs())
 	return root
 }
 
