@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/slogtest"
 	"testing/synctest"
@@ -32,6 +33,8 @@ type site struct {
 	t        *testing.T
 	client   *cloudwatchlogs.Client
 	fallback safeBuffer
+
+	retrieved atomic.Int64 // how often credentials were got
 
 	mu      sync.Mutex // guards the fields below
 	calls   []string   // the operations, in order
@@ -122,6 +125,11 @@ func start(t *testing.T, cfg cwlog.Config) (*cwlog.Handler, *site) {
 	sdk := hydranttest.Start(t, hydranttest.Options{}).AWSConfig()
 	s := &site{t: t, service: sdk.HTTPClient}
 	sdk.HTTPClient = s
+	creds := sdk.Credentials
+	sdk.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		s.retrieved.Add(1)
+		return creds.Retrieve(ctx)
+	}))
 	s.client = cloudwatchlogs.NewFromConfig(sdk)
 	cfg.Client, cfg.Group, cfg.Stream = s.client, group, stream
 	cfg.Fallback = slog.NewTextHandler(&s.fallback, &slog.HandlerOptions{Level: slog.LevelDebug})

@@ -39,6 +39,8 @@ func (s *sink) deliver(batch []event) bool {
 		}
 		s.count(func(st *Stats) { st.Failures, st.LastFailure = st.Failures+1, err.Error() })
 		switch class := s.classOf(err); {
+		case class == wire.Renew:
+			s.renew()
 		case class == wire.Refuse:
 			s.refuse(err)
 			return false
@@ -90,13 +92,13 @@ func (s *sink) put(batch []event) (rejected int, err error) {
 		in.LogEvents = append(in.LogEvents, types.InputLogEvent{Timestamp: &batch[i].at, Message: &batch[i].text})
 	}
 	s.count(func(st *Stats) { st.Calls++ })
-	out, err := call(s.ctx, s.cfg.Client.PutLogEvents, in)
+	out, err := call(s, s.cfg.Client.PutLogEvents, in)
 	if s.missing(err) {
 		if err := s.create(); err != nil {
 			return 0, err
 		}
 		s.count(func(st *Stats) { st.Calls++ })
-		out, err = call(s.ctx, s.cfg.Client.PutLogEvents, in)
+		out, err = call(s, s.cfg.Client.PutLogEvents, in)
 	}
 	if err != nil {
 		return 0, err
@@ -118,10 +120,15 @@ func rejectedOf(info *types.RejectedLogEventsInfo, n int) int {
 }
 
 // call makes one call, without the SDK's own retries.
-func call[In, Out any](ctx context.Context, f func(context.Context, In, ...func(*cloudwatchlogs.Options)) (Out, error), in In) (Out, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func call[In, Out any](s *sink, f func(context.Context, In, ...func(*cloudwatchlogs.Options)) (Out, error), in In) (Out, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, callTimeout)
 	defer cancel()
-	return f(ctx, in, func(o *cloudwatchlogs.Options) { o.Retryer = aws.NopRetryer{} })
+	return f(ctx, in, func(o *cloudwatchlogs.Options) {
+		o.Retryer = aws.NopRetryer{}
+		if cache, ok := o.Credentials.(interface{ Invalidate() }); ok {
+			s.renew = cache.Invalidate
+		}
+	})
 }
 
 // missing tells of an error whether group or stream is not there and may be made.
@@ -137,7 +144,7 @@ func (s *sink) create() error {
 	if !s.missing(err) {
 		return err
 	}
-	_, err = call(s.ctx, s.cfg.Client.CreateLogGroup, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &s.cfg.Group})
+	_, err = call(s, s.cfg.Client.CreateLogGroup, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &s.cfg.Group})
 	if err = unlessThere(err); err != nil {
 		return err
 	}
@@ -145,7 +152,7 @@ func (s *sink) create() error {
 }
 
 func (s *sink) createStream() error {
-	_, err := call(s.ctx, s.cfg.Client.CreateLogStream, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.cfg.Group, LogStreamName: &s.cfg.Stream})
+	_, err := call(s, s.cfg.Client.CreateLogStream, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.cfg.Group, LogStreamName: &s.cfg.Stream})
 	return unlessThere(err)
 }
 

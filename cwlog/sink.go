@@ -17,6 +17,7 @@ type sink struct {
 	format func(context.Context, slog.Record) (string, error) // of its own events
 	ctx    context.Context                                    // of the calls; ends when Close gives up
 	stop   context.CancelFunc
+	renew  func()        // drops cached credentials, so that the next call gets new ones
 	wake   chan struct{} // something has changed that the goroutine waits for
 	done   chan struct{} // closed when it has ended
 
@@ -33,7 +34,7 @@ type sink struct {
 
 func newSink(cfg *Config) *sink {
 	s := &sink{
-		cfg: cfg, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		cfg: cfg, renew: func() {}, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		tell: slog.New(cfg.Fallback).With(slog.String("log_group", cfg.Group), slog.String("log_stream", cfg.Stream)),
 	}
 	s.ctx, s.stop = context.WithCancel(context.WithValue(context.Background(), ownCall{}, true))

@@ -317,6 +317,20 @@ func TestCallTimeout(t *testing.T) {
 	})
 }
 
+// Credentials that have expired are not used again.
+func TestRenew(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, s := start(t, cwlog.Config{})
+		s.setFail(forCalls(1, "PutLogEvents", failure{status: 400, code: "ExpiredTokenException"}))
+		slog.New(h).Info("a")
+		s.close(h)
+		s.check("messages", s.messages(), []string{"a"})
+		if n := s.retrieved.Load(); n != 2 {
+			t.Errorf("credentials were got %d times, want 2", n)
+		}
+	})
+}
+
 // A client that logs its own calls into the handler does not make it call for ever.
 func TestNoLoop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
