@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hydrant-go/hydrant/local"
@@ -48,9 +50,9 @@ func TestScript(t *testing.T) {
 			"delivered": delivered,
 			"gzipped":   gzipped,
 			"torn":      torn,
-			"nodescribe": func(ts *testscript.TestScript, _ bool, _ []string) {
-				site(ts).denyDescribe.Store(true)
-			},
+			"cloudlog":  cloudLogTo,
+			"deny":      deny,
+			"tagstream": tagStream,
 		},
 	})
 }
@@ -68,14 +70,14 @@ func TestLocalListensAtHome(t *testing.T) {
 // testSite is a local Firehose on a real socket, beside the process under test.
 type testSite struct {
 	*local.Backend
-	dir          string
-	env          []string // what points an SDK at it
-	denyDescribe atomic.Bool
-	calls        atomic.Int64 // put calls
-	signer       atomic.Value // access key id of the last put call
+	dir    string
+	env    []string     // what points an SDK at it
+	calls  atomic.Int64 // put calls
+	signer atomic.Value // access key id of the last put call
 
-	mu     sync.Mutex // guards stored
+	mu     sync.Mutex // guards the fields below
 	stored [][]byte   // every record, in order of arrival
+	denied []string   // operations; S3 stands for all of its
 }
 
 // secondAccessKey has localSecretKey as well.
@@ -97,16 +99,15 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		Credentials: map[string]string{localAccessKey: localSecretKey, secondAccessKey: localSecretKey},
 	})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		target := r.Header.Get("X-Amz-Target")
-		if strings.Contains(target, ".PutRecord") {
+		op := operationOf(r)
+		if strings.HasPrefix(op, "PutRecord") {
 			_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 			key, _, _ := strings.Cut(credential, "/")
 			f.signer.Store(key)
 			f.calls.Add(1)
 		}
-		if f.denyDescribe.Load() && strings.HasSuffix(target, ".DescribeDeliveryStream") {
-			w.WriteHeader(http.StatusBadRequest)
-			io.WriteString(w, `{"__type":"AccessDeniedException","message":"not authorized to perform: firehose:DescribeDeliveryStream"}`)
+		if f.denies(op) {
+			answerDenied(w, op)
 			return
 		}
 		handler.ServeHTTP(w, r)
@@ -121,6 +122,55 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		defer cancel()
 		return f.Close(ctx)
 	}, nil
+}
+
+// operationOf is the operation that a call is for; S3 for any of S3.
+func operationOf(r *http.Request) string {
+	if _, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+		return op
+	}
+	if _, op, ok := strings.Cut(r.URL.Path, "/operation/"); ok {
+		return op
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/" { // of a Query API
+		return ""
+	}
+	return "S3"
+}
+
+func (f *testSite) denies(op string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Contains(f.denied, op)
+}
+
+// answerDenied refuses a call as AWS does. What speaks CBOR takes a JSON answer for no
+// answer of the service's but its header.
+func answerDenied(w http.ResponseWriter, op string) {
+	if op == "S3" {
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+		return
+	}
+	w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+	w.WriteHeader(http.StatusBadRequest)
+	fmt.Fprintf(w, `{"__type":"AccessDeniedException","message":"not authorized to perform %s"}`, op)
+}
+
+// deny OPERATION… has the site refuse calls from now on; S3 stands for all of its.
+func deny(ts *testscript.TestScript, _ bool, args []string) {
+	f := site(ts)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.denied = append(f.denied, args...)
+}
+
+// tagStream STREAM KEY VALUE tags a stream.
+func tagStream(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := firehose.NewFromConfig(site(ts).sdk()).TagDeliveryStream(context.Background(), &firehose.TagDeliveryStreamInput{
+		DeliveryStreamName: &args[0], Tags: []types.Tag{{Key: &args[1], Value: &args[2]}},
+	})
+	ts.Check(err)
 }
 
 // newSite starts one that has a stream.
