@@ -45,6 +45,7 @@ var (
 	sdkOperation = regexp.MustCompile(`operation error [\w ]+: \w+, (?:failed to resolve service endpoint, )?`)
 	sdkAttempts  = regexp.MustCompile(`exceeded maximum number of attempts, \d+, `)
 	sdkResponse  = regexp.MustCompile(`https? response error StatusCode: (\d+), (?:RequestID: [^,]*, )?(?:HostID: [^,]*, )?(api error |request send failed, )?`)
+	sdkQuota     = regexp.MustCompile(`\nfailed to get rate limit token, retry quota exceeded, \d+ available, \d+ requested`)
 	sdkIdentity  = strings.NewReplacer("get identity: get credentials: ", "get AWS credentials: ", "failed to refresh cached credentials, ", "")
 )
 
@@ -61,6 +62,7 @@ func plain(err error) string {
 	}
 	text = sdkOperation.ReplaceAllString(text, "")
 	text = sdkAttempts.ReplaceAllString(text, "")
+	text = sdkQuota.ReplaceAllString(text, "")
 	keepStatus := needsStatus(err)
 	return sdkResponse.ReplaceAllStringFunc(text, func(layer string) string {
 		if status := sdkResponse.FindStringSubmatch(layer)[1]; keepStatus && status != "0" {

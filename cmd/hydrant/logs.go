@@ -13,13 +13,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
 
 	"github.com/hydrant-go/hydrant/admin"
 	"github.com/hydrant-go/hydrant/internal/ui"
 )
 
-// followEvery is how often --follow looks for new events. An account has few calls of
-// FilterLogEvents a second.
+// followEvery is how often --follow looks for new events; where there are more than ten
+// logs, so that it makes five calls a second. What an account has is UNVERIFIED.
 const followEvery = 2 * time.Second
 
 type logsOptions struct {
@@ -64,15 +65,18 @@ ten minutes are shown too, and none twice.`,
 }
 
 func (a *app) runLogs(ctx context.Context, o *logsOptions, args []string) error {
+	cfg, err := a.control(ctx)
+	if err != nil {
+		return err
+	}
+	return a.readLogs(ctx, cfg, o, args)
+}
+
+func (a *app) readLogs(ctx context.Context, cfg aws.Config, o *logsOptions, args []string) error {
 	from, err := ui.ParseSince(o.since, time.Now())
 	if err != nil {
 		return usageError("--since: %w", err)
 	}
-	cfg, err := a.aws(ctx)
-	if err != nil {
-		return err
-	}
-	cfg.RetryMaxAttempts = 10 // descriptions of many streams, at five a second
 	r := &logReader{app: a, logsOptions: o, from: from, all: len(args) == 0, told: map[string]bool{}, last: map[string]string{}}
 	fh := firehose.NewFromConfig(cfg)
 	names, err := a.streamNames(ctx, fh, args)
@@ -114,7 +118,11 @@ const enableLogging = "make a log group and a log stream, let the delivery strea
 // find finds where the streams log to.
 func (r *logReader) find(ctx context.Context, fh admin.Describer, c cloudwatchlogs.FilterLogEventsAPIClient, names []string) error {
 	var silent []string
+	pace := rate.NewLimiter(5, 5) // what an account has of these calls (developer guide, limits)
 	for _, name := range names {
+		if err := pace.Wait(ctx); err != nil {
+			return err
+		}
 		d, err := admin.Describe(ctx, fh, name)
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone && r.all {
 			continue // deleted since it was listed
@@ -157,7 +165,7 @@ func (r *logReader) run(ctx context.Context) error {
 	if err := r.first(ctx); err != nil || !r.follow {
 		return err
 	}
-	tick := time.NewTicker(followEvery)
+	tick := time.NewTicker(max(followEvery, time.Duration(len(r.sources))*time.Second/5))
 	defer tick.Stop()
 	for {
 		select {
@@ -221,7 +229,7 @@ func (r *logReader) failures() map[*logSource]string {
 	failed := map[*logSource]string{}
 	for _, s := range r.sources {
 		if s.err != nil {
-			failed[s] = s.err.Error()
+			failed[s] = admin.Explain(s.err).Error() // without ids that differ each time
 		}
 	}
 	return failed

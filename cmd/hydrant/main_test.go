@@ -22,6 +22,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -53,6 +56,8 @@ func TestScript(t *testing.T) {
 			"cloudlog":  cloudLogTo,
 			"deny":      deny,
 			"tagstream": tagStream,
+			"logging":   makeLogging,
+			"flush":     func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(site(ts).Flush(context.Background())) },
 		},
 	})
 }
@@ -87,7 +92,7 @@ const stream = "s" // exists on every site of newSite
 
 func startSite(dir string) (f *testSite, stop func() error, err error) {
 	f = &testSite{dir: dir}
-	f.Backend, err = local.New(local.Config{Dir: dir, Accepted: func(_ server.Caller, _ string, data []byte) {
+	f.Backend, err = local.New(local.Config{Dir: dir, AllowHTTP: true, Accepted: func(_ server.Caller, _ string, data []byte) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.stored = append(f.stored, slices.Clone(data))
@@ -96,6 +101,7 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		return nil, nil, err
 	}
 	handler := f.Handler(server.Config{
+		AllowHTTP:   true,
 		Credentials: map[string]string{localAccessKey: localSecretKey, secondAccessKey: localSecretKey},
 	})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -347,6 +353,31 @@ func gzipped(ts *testscript.TestScript, _ bool, args []string) {
 		buf.Truncate(buf.Len() + n)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), buf.Bytes(), 0o600))
+}
+
+// makeLogging is "logging STREAM URL": it makes a stream that posts to an HTTP endpoint, once, and logs its
+// errors as those that AWS's console makes.
+func makeLogging(ts *testscript.TestScript, _ bool, args []string) {
+	name, url := args[0], args[1]
+	group, logStream := "/aws/kinesisfirehose/"+name, "DestinationDelivery"
+	endpoint := ts.Getenv("AWS_ENDPOINT_URL")
+	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider(localAccessKey, localSecretKey, "")}
+	logs := cloudwatchlogs.NewFromConfig(cfg)
+	_, err := logs.CreateLogGroup(context.Background(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+	ts.Check(err)
+	_, err = logs.CreateLogStream(context.Background(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &logStream})
+	ts.Check(err)
+	_, err = firehose.NewFromConfig(cfg).CreateDeliveryStream(context.Background(), &firehose.CreateDeliveryStreamInput{
+		DeliveryStreamName: &name, HttpEndpointDestinationConfiguration: &types.HttpEndpointDestinationConfiguration{
+			EndpointConfiguration:    &types.HttpEndpointConfiguration{Url: &url},
+			RetryOptions:             &types.HttpEndpointRetryOptions{DurationInSeconds: aws.Int32(0)},
+			CloudWatchLoggingOptions: &types.CloudWatchLoggingOptions{Enabled: aws.Bool(true), LogGroupName: &group, LogStreamName: &logStream},
+			S3Configuration: &types.S3DestinationConfiguration{
+				RoleARN: aws.String("arn:aws:iam::000000000000:role/r"), BucketARN: aws.String("arn:aws:s3:::b"),
+			},
+		},
+	})
+	ts.Check(err)
 }
 
 // torn FILE appends half a line to a file, as a crash does.

@@ -136,13 +136,21 @@ func oneJSON(r *reading, t *metricTarget) oneStreamJSON {
 		least, most, last := extremes(values)
 		m := metricJSON{f.key, f.unit, knownOrNil(r.total(f)), knownOrNil(least), knownOrNil(most), knownOrNil(last), []pointJSON{}}
 		for i, v := range values {
-			if isKnown(v) {
+			if isKnown(v) && r.published(f, i) {
 				m.Points = append(m.Points, pointJSON{r.window.From.Add(time.Duration(i) * r.window.Period), v})
 			}
 		}
 		out.Metrics = append(out.Metrics, m)
 	}
 	return out
+}
+
+// published tells whether CloudWatch has something of a period that the figure is made
+// of, besides limits, which are there also when nothing happens.
+func (r *reading) published(f *figure, i int) bool {
+	return slices.ContainsFunc(f.of, func(s stat) bool {
+		return !slices.Contains(quotaLimits, s) && isKnown(r.series[s][i])
+	})
 }
 
 func allJSON(list []*reading, w admin.Window) allStreamsJSON {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/spf13/cobra"
@@ -58,18 +59,22 @@ once. CloudWatch keeps minutes for 15 days, five minutes for 63, hours for 455.`
 }
 
 func (a *app) runMetrics(ctx context.Context, o *metricsOptions, args []string) error {
-	cfg, err := a.aws(ctx)
+	cfg, err := a.control(ctx)
 	if err != nil {
 		return err
 	}
 	if !a.json {
 		o.terminal = ui.TerminalOf(a.stdout)
 	}
-	m := &metering{app: a, metricsOptions: o, args: args, firehose: firehose.NewFromConfig(cfg), cloudwatch: cloudwatch.NewFromConfig(cfg)}
-	if o.every == 0 {
-		return m.show(ctx, time.Now())
+	m := a.meter(cfg, o, args)
+	if o.every > 0 {
+		return m.follow(ctx)
 	}
-	return m.follow(ctx)
+	return m.show(ctx, time.Now())
+}
+
+func (a *app) meter(cfg aws.Config, o *metricsOptions, args []string) *metering {
+	return &metering{app: a, metricsOptions: o, args: args, firehose: firehose.NewFromConfig(cfg), cloudwatch: cloudwatch.NewFromConfig(cfg)}
 }
 
 // metering shows metrics, once or again and again.

@@ -144,7 +144,8 @@ func s3Target(d *types.ExtendedS3DestinationDescription) metricTarget {
 			sumOf("delivered_objects", "delivered objects", inCount, s3Prefix+".ObjectCount"),
 			highestOf("partitions", "partitions", inCount, "PartitionCount"),
 			highestOf("partitions_exceeded", "too many partitions", inCount, "PartitionCountExceeded"),
-			highestOf("partition_throughput", "busiest partition", inBytesPerSecond, "PerPartitionThroughput"))
+			highestOf("partition_throughput", "busiest partition", inBytesPerSecond, "PerPartitionThroughput"),
+			highestOf("jq_milliseconds", "longest jq run", inMillis, "JQProcessing.Duration"))
 	}
 	t.figures = append(t.figures, processingFigures(d.ProcessingConfiguration)...)
 	if c := d.DataFormatConversionConfiguration; c != nil && aws.ToBool(c.Enabled) {

@@ -12,7 +12,7 @@ import (
 )
 
 // besideBars is about how many columns the rest of a line of bars takes.
-const besideBars = 62
+const besideBars = 60
 
 // oneText is a stream's metrics for people.
 func (m *metering) oneText(r *reading) string {
@@ -30,7 +30,7 @@ func (m *metering) oneText(r *reading) string {
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s, to %s: %s, periods of %s\n\n", r.stream, m.target.name, spanText(r.window), ui.Duration(r.window.Period))
-	m.table(&out, rows, 1, bars)
+	m.table(&out, rows, 1, bars, r.window.Period)
 	fmt.Fprintf(&out, "\n%s\n", quotaText(r))
 	return out.String()
 }
@@ -52,23 +52,26 @@ func (m *metering) allText(list []*reading, w admin.Window) string {
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s, periods of %s\n\n", spanText(w), ui.Duration(w.Period))
-	m.table(&out, rows, len(rows[0]), bars)
+	m.table(&out, rows, len(rows[0]), bars, w.Period)
 	return out.String()
 }
 
 // table writes rows, the first of which is their heads, on a terminal with bars in the
 // given column of the others: as many of the latest as there is room for.
-func (m *metering) table(out *strings.Builder, rows [][]string, column int, bars [][]float64) {
+func (m *metering) table(out *strings.Builder, rows [][]string, column int, bars [][]float64, period time.Duration) {
 	if m.terminal != nil {
 		columns, _ := m.terminal.Size()
-		room := columns - 1 - widthOf(rows) - 2
+		room := max(0, columns-1-widthOf(rows)-2)
 		for i := range rows {
-			line := ""
-			if i > 0 {
+			text := ""
+			switch {
+			case i > 0:
 				values := bars[i-1]
-				line = ui.Sparkline(values[max(0, len(values)-max(0, room)):])
+				text = ui.Sparkline(values[max(0, len(values)-room):])
+			case room > len("last 59m59s") && room < len(bars[0]):
+				text = "last " + ui.Duration(time.Duration(room)*period)
 			}
-			rows[i] = slices.Insert(rows[i], column, line)
+			rows[i] = slices.Insert(rows[i], column, text)
 		}
 	}
 	t := ui.NewTable(out)
