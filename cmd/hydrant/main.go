@@ -135,7 +135,7 @@ AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w\nhint: hydrant %s --help lists the flags", err, strings.TrimPrefix(cmd.CommandPath(), "hydrant "))
 	})
-	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams(), a.metrics(), a.logs())
+	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams(), a.metrics(), a.logs(), a.doctor())
 	return root
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/fxamacker/cbor/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hydrant-go/hydrant/local"
@@ -80,6 +81,8 @@ type testSite struct {
 	calls  atomic.Int64 // put calls
 	signer atomic.Value // access key id of the last put call
 
+	ahead atomic.Int64 // of the clock that it tells, in nanoseconds
+
 	mu     sync.Mutex // guards the fields below
 	stored [][]byte   // every record, in order of arrival
 	denied []string   // operations; S3 stands for all of its
@@ -91,12 +94,17 @@ const secondAccessKey = "AKIDHYDRANTSECOND"
 const stream = "s" // exists on every site of newSite
 
 func startSite(dir string) (f *testSite, stop func() error, err error) {
-	f = &testSite{dir: dir}
-	f.Backend, err = local.New(local.Config{Dir: dir, AllowHTTP: true, Accepted: func(_ server.Caller, _ string, data []byte) {
+	return startSiteOf(local.Config{Dir: dir})
+}
+
+func startSiteOf(cfg local.Config) (f *testSite, stop func() error, err error) {
+	f = &testSite{dir: cfg.Dir}
+	cfg.AllowHTTP, cfg.Accepted = true, func(_ server.Caller, _ string, data []byte) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.stored = append(f.stored, slices.Clone(data))
-	}})
+	}
+	f.Backend, err = local.New(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,8 +120,11 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 			f.signer.Store(key)
 			f.calls.Add(1)
 		}
+		if ahead := f.ahead.Load(); ahead != 0 {
+			w.Header().Set("Date", time.Now().Add(time.Duration(ahead)).UTC().Format(http.TimeFormat))
+		}
 		if f.denies(op) {
-			answerDenied(w, op)
+			answerDenied(w, r, op)
 			return
 		}
 		handler.ServeHTTP(w, r)
@@ -150,25 +161,31 @@ func (f *testSite) denies(op string) bool {
 	return slices.Contains(f.denied, op)
 }
 
-// answerDenied refuses a call as AWS does. What speaks CBOR takes a JSON answer for no
-// answer of the service's but its header.
-func answerDenied(w http.ResponseWriter, op string) {
-	if op == "S3" {
+// answerDenied refuses a call as AWS does, in the call's own protocol.
+func answerDenied(w http.ResponseWriter, r *http.Request, op string) {
+	answer := map[string]string{"__type": "AccessDeniedException", "message": "not authorized to perform " + op}
+	switch protocol := r.Header.Get("Smithy-Protocol"); {
+	case op == "S3":
 		w.WriteHeader(http.StatusForbidden)
 		io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
-		return
+	case protocol != "":
+		w.Header().Set("Smithy-Protocol", protocol)
+		w.Header().Set("Content-Type", "application/cbor")
+		w.WriteHeader(http.StatusBadRequest)
+		_ = cbor.NewEncoder(w).Encode(answer)
+	default:
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(answer)
 	}
-	w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
-	w.WriteHeader(http.StatusBadRequest)
-	fmt.Fprintf(w, `{"__type":"AccessDeniedException","message":"not authorized to perform %s"}`, op)
 }
 
-// deny OPERATION… has the site refuse calls from now on; S3 stands for all of its.
+// deny [OPERATION…] has the site refuse these calls, and no others, from now on; S3 stands
+// for all of its.
 func deny(ts *testscript.TestScript, _ bool, args []string) {
 	f := site(ts)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.denied = append(f.denied, args...)
+	f.denied = args
 }
 
 // tagStream STREAM KEY VALUE tags a stream.
@@ -182,7 +199,16 @@ func tagStream(ts *testscript.TestScript, _ bool, args []string) {
 // newSite starts one that has a stream.
 func newSite(t *testing.T) *testSite {
 	t.Helper()
-	f, stop, err := startSite(t.TempDir())
+	f := newSiteOf(t, local.Config{Dir: t.TempDir()})
+	if out, err := command(t, f.env, "streams", "create", stream, "--bucket-arn", "arn:aws:s3:::b", "--role-arn", "arn:aws:iam::000000000000:role/r").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return f
+}
+
+func newSiteOf(t *testing.T, cfg local.Config) *testSite {
+	t.Helper()
+	f, stop, err := startSiteOf(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,9 +217,6 @@ func newSite(t *testing.T) *testSite {
 			t.Error(err)
 		}
 	})
-	if out, err := command(t, f.env, "streams", "create", stream, "--bucket-arn", "arn:aws:s3:::b", "--role-arn", "arn:aws:iam::000000000000:role/r").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	return f
 }
 
