@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -340,4 +341,44 @@ func TestEndpointSource(t *testing.T) {
 			t.Errorf("%+v: %s", tc, got)
 		}
 	}
+}
+
+// Errors are told by code, the latest first, and those of other streams in a shared log not.
+func TestDoctorCountsErrors(t *testing.T) {
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	var counts []*errorCount
+	for i, e := range []admin.DeliveryError{
+		{Stream: "s", Code: "S3.AccessDenied", Message: "first"},
+		{Stream: "other", Code: "S3.NoSuchBucket", Message: "not ours"},
+		{Stream: "s", Code: "InternalError", Message: "once"},
+		{Stream: "s", Code: "S3.AccessDenied", Message: "last"},
+		{Message: "a line of another form"},
+	} {
+		counts = countError(counts, e, at.Add(time.Duration(i)*time.Minute), "s")
+	}
+	c, out := newCheckup(nil)
+	for _, e := range counts {
+		c.tellErrors(e)
+	}
+	want := `failed   x            S3.AccessDenied 2 times in the last hour, the last at 12:03:00 UTC: last
+                      hint: ` + admin.Remedy("S3.AccessDenied") + `
+warning  x            InternalError once at 12:02:00 UTC: once
+                      hint: ` + admin.Remedy("InternalError") + `
+failed   x            an error once at 12:04:00 UTC: a line of another form
+                      hint: hydrant logs s shows them all
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A folder that can't be written, also by root.
+func TestDoctorOfAnUnwritableSpool(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("there is no /proc")
+	}
+	c, _ := newCheckup(nil)
+	c.options.spool = "/proc"
+	c.checkSpool(t.Context())
+	checkFinding(t, c, "failed the spool can't be written: ")
 }
