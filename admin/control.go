@@ -16,6 +16,31 @@ import (
 	"github.com/hydrant-go/hydrant/wire"
 )
 
+// controlAttempts are enough for a minute or so, with the SDK's back-off.
+const controlAttempts = 10
+
+// Patient returns settings for calls of the control side that are worth waiting for,
+// whatever fails that may pass: they are made up to ten times, with the SDK's back-off,
+// where its default, and that of [Control], is three. What somebody has set otherwise
+// stays.
+func Patient(cfg aws.Config) aws.Config {
+	own := cfg.Retryer
+	switch {
+	case cfg.RetryMaxAttempts != 0:
+	case own == nil:
+		cfg.RetryMaxAttempts = controlAttempts
+	default:
+		cfg.Retryer = func() aws.Retryer {
+			r := own()
+			if p, ok := r.(*patience); ok {
+				p.attempts = controlAttempts
+			}
+			return r
+		}
+	}
+	return cfg
+}
+
 // maxThrottled is how often a call is made that is throttled each time: for a minute
 // and a half, about. Other failures have the SDK's three attempts, as somebody waits.
 const maxThrottled = 12
@@ -35,7 +60,7 @@ func Control(cfg aws.Config, log *slog.Logger) aws.Config {
 			o.RateLimiter = ratelimit.None // which would fail calls when others have been throttled for long
 			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(notLimits)}, o.Retryables...)
 		})
-		return &patience{standard, log}
+		return &patience{standard, retry.DefaultMaxAttempts, log}
 	}
 	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), func(stack *middleware.Stack) error {
 		return stack.Finalize.Insert(&attemptLog{log}, "Retry", middleware.After)
@@ -53,13 +78,14 @@ func notLimits(err error) aws.Ternary {
 // patience is the SDK's retryer that makes more attempts at what is throttled.
 type patience struct {
 	*retry.Standard
-	log *slog.Logger
+	attempts int // at what fails otherwise
+	log      *slog.Logger
 }
 
 // RetryDelay is the wait before another attempt, or err if there is to be none.
 func (p *patience) RetryDelay(attempt int, err error) (time.Duration, error) {
 	throttled := retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err).Bool()
-	if !throttled && attempt >= retry.DefaultMaxAttempts {
+	if !throttled && attempt >= p.attempts {
 		return 0, err
 	}
 	wait, delayErr := p.Standard.RetryDelay(attempt, err)

@@ -19,7 +19,7 @@ import (
 	"github.com/hydrant-go/hydrant/hydranttest"
 )
 
-var discard = slog.New(slog.DiscardHandler)
+var silent = slog.New(slog.DiscardHandler)
 
 // An account has five calls a second of ListDeliveryStreams. Thirty listings at once,
 // each of three pages, all come to their end, and none has a name twice.
@@ -120,16 +120,24 @@ func TestAttempts(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		began := time.Now()
-		_, err := admin.Describe(ctx, firehose.NewFromConfig(admin.Control(configFor(s), discard)), "s")
+		_, err := admin.Describe(ctx, firehose.NewFromConfig(admin.Control(configFor(s), silent)), "s")
 		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != 5*time.Second {
 			t.Errorf("%v after %v", err, took)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		s := &scripted{answers: []any{awsError{500, "InternalFailure", ""}}}
+		_, _ = admin.Describe(t.Context(), firehose.NewFromConfig(admin.Patient(admin.Control(configFor(s), silent))), "s")
+		if len(s.asked) != 10 {
+			t.Errorf("patient: %d calls, want 10", len(s.asked))
 		}
 	})
 	bubble(t, func(t *testing.T) { // AWS_MAX_ATTEMPTS
 		s := &scripted{answers: []any{awsError{400, "ThrottlingException", "Rate exceeded"}}}
 		cfg := configFor(s)
 		cfg.RetryMaxAttempts = 2
-		_, _ = admin.Describe(t.Context(), firehose.NewFromConfig(admin.Control(cfg, discard)), "s")
+		cfg = admin.Patient(cfg)
+		_, _ = admin.Describe(t.Context(), firehose.NewFromConfig(admin.Control(cfg, silent)), "s")
 		if len(s.asked) != 2 {
 			t.Errorf("%d calls, want 2", len(s.asked))
 		}

@@ -29,36 +29,26 @@ type LogQuery struct {
 // LogEvents yields the events of a log stream, the oldest first. An error ends the
 // sequence; a log group or stream that is not there is one.
 func LogEvents(ctx context.Context, c cloudwatchlogs.FilterLogEventsAPIClient, q LogQuery) iter.Seq2[LogEvent, error] {
-	return func(yield func(LogEvent, error) bool) {
+	return paged(fmt.Sprintf("read log stream %s of %s", q.Stream, q.Group), func(token string) (events []LogEvent, next string, err error) {
 		in := &cloudwatchlogs.FilterLogEventsInput{
-			LogGroupName: &q.Group, LogStreamNames: []string{q.Stream}, FilterPattern: unlessEmpty(q.Pattern),
+			LogGroupName: &q.Group, LogStreamNames: []string{q.Stream}, FilterPattern: unlessEmpty(q.Pattern), NextToken: unlessEmpty(token),
 		}
 		if !q.From.IsZero() {
 			in.StartTime = aws.Int64(q.From.UnixMilli())
 		}
-		tokens := pageTokens{}
-		for more := true; more; {
-			page, err := c.FilterLogEvents(ctx, in)
-			if err == nil {
-				more, err = tokens.next(page.NextToken)
-			}
-			if err != nil {
-				yield(LogEvent{}, fmt.Errorf("read log stream %s of %s: %w", q.Stream, q.Group, err))
-				return
-			}
-			in.NextToken = page.NextToken
-			for _, e := range page.Events {
-				event := LogEvent{
-					ID:   aws.ToString(e.EventId),
-					Time: time.UnixMilli(aws.ToInt64(e.Timestamp)).UTC(), Ingested: time.UnixMilli(aws.ToInt64(e.IngestionTime)).UTC(),
-					Message: aws.ToString(e.Message),
-				}
-				if !yield(event, nil) {
-					return
-				}
-			}
+		page, err := c.FilterLogEvents(ctx, in)
+		if err != nil {
+			return nil, "", err
 		}
-	}
+		for _, e := range page.Events {
+			events = append(events, LogEvent{
+				ID:   aws.ToString(e.EventId),
+				Time: time.UnixMilli(aws.ToInt64(e.Timestamp)).UTC(), Ingested: time.UnixMilli(aws.ToInt64(e.IngestionTime)).UTC(),
+				Message: aws.ToString(e.Message),
+			})
+		}
+		return events, aws.ToString(page.NextToken), nil
+	})
 }
 
 const (

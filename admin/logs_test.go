@@ -173,8 +173,8 @@ func TestLogEventsOddPages(t *testing.T) {
 		{"nothing", []any{logPage("")}, nil, []string{""}, ""},
 		{"empty with a token", []any{logPage("a"), logPage("b"), logPage("", 1)}, []string{"1"}, []string{"", "a", "b"}, ""},
 		{"empty last page", []any{logPage("a", 1), logPage("")}, []string{"1"}, []string{"", "a"}, ""},
-		{"the same token", []any{logPage("a", 1)}, []string{"1"}, []string{"", "a"}, "page token that came before"},
-		{"tokens in turn", []any{logPage("a", 1), logPage("b", 2), logPage("a", 3)}, []string{"1", "2"}, []string{"", "a", "b"}, "page token that came before"},
+		{"the same token", []any{logPage("a", 1)}, []string{"1", "1"}, []string{"", "a"}, "same page token twice"},
+		{"tokens in turn", []any{logPage("a", 1), logPage("b", 2), logPage("a", 3)}, []string{"1", "2", "3"}, []string{"", "a", "b"}, "same page token twice"},
 		{"throttled", []any{throttled, logPage("a", 1), throttled, throttled, logPage("", 2)}, []string{"1", "2"}, []string{"", "", "a", "a", "a"}, ""},
 		{"throttled for good", []any{logPage("a", 1), throttled}, []string{"1"}, []string{"", "a", "a", "a"}, "Rate exceeded"},
 		{"denied", []any{awsError{400, "AccessDeniedException", "no"}}, nil, []string{""}, "AccessDeniedException"},
@@ -296,7 +296,7 @@ func TestLogTailGoesOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				time.Sleep(epoch.Add(time.Hour).Sub(time.Now())) // far later than the events
+				time.Sleep(time.Until(epoch.Add(time.Hour))) // far later than the events
 				s := &scripted{answers: answers}
 				tail := admin.NewLogTail(s.logs(), testQuery)
 				var got []string
@@ -328,7 +328,7 @@ func TestLogTailGoesOn(t *testing.T) {
 // tells nothing twice.
 func TestLogTailIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		time.Sleep(epoch.Sub(time.Now()))
+		time.Sleep(time.Until(epoch))
 		const n = 80_000
 		var pages []any
 		for i := 0; i < n; i += 10_000 {

@@ -54,31 +54,27 @@ func MetricData(ctx context.Context, c cloudwatch.GetMetricDataAPIClient, metric
 
 // metricPages is MetricData for what one call takes.
 func metricPages(ctx context.Context, c cloudwatch.GetMetricDataAPIClient, metrics []Metric, w Window) iter.Seq2[Datapoint, error] {
-	return func(yield func(Datapoint, error) bool) {
-		in := &cloudwatch.GetMetricDataInput{StartTime: &w.From, EndTime: &w.To, ScanBy: types.ScanByTimestampAscending}
-		for i, m := range metrics {
-			in.MetricDataQueries = append(in.MetricDataQueries, m.query(i, w.Period))
-		}
-		tokens := pageTokens{}
-		for more := true; more; {
-			page, err := c.GetMetricData(ctx, in)
-			if err == nil {
-				more, err = tokens.next(page.NextToken)
-			}
-			if err != nil {
-				yield(Datapoint{}, fmt.Errorf("read metrics: %w", err))
-				return
-			}
-			in.NextToken = page.NextToken
-			for i := range page.MetricDataResults {
-				for p, err := range datapoints(&page.MetricDataResults[i], metrics, more) {
-					if !yield(p, err) || err != nil {
-						return
-					}
-				}
-			}
-		}
+	in := &cloudwatch.GetMetricDataInput{StartTime: &w.From, EndTime: &w.To, ScanBy: types.ScanByTimestampAscending}
+	for i, m := range metrics {
+		in.MetricDataQueries = append(in.MetricDataQueries, m.query(i, w.Period))
 	}
+	return paged("read metrics", func(token string) (points []Datapoint, next string, err error) {
+		in := *in
+		in.NextToken = unlessEmpty(token)
+		page, err := c.GetMetricData(ctx, &in)
+		if err != nil {
+			return nil, "", err
+		}
+		next = aws.ToString(page.NextToken)
+		for i := range page.MetricDataResults {
+			some, err := datapoints(&page.MetricDataResults[i], metrics, next != "")
+			points = append(points, some...)
+			if err != nil {
+				return points, "", err
+			}
+		}
+		return points, next, nil
+	})
 }
 
 func (m *Metric) query(i int, period time.Duration) types.MetricDataQuery {
@@ -94,24 +90,20 @@ func (m *Metric) query(i int, period time.Duration) types.MetricDataQuery {
 	}
 }
 
-// datapoints yields those of a result. What is not whole must have its rest on a page
-// to come.
-func datapoints(r *types.MetricDataResult, metrics []Metric, more bool) iter.Seq2[Datapoint, error] {
-	return func(yield func(Datapoint, error) bool) {
-		i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(r.Id), "m"))
-		if err != nil || i < 0 || i >= len(metrics) || len(r.Timestamps) != len(r.Values) {
-			yield(Datapoint{}, fmt.Errorf("read metrics: the answer has a result %q of %d times and %d values", aws.ToString(r.Id), len(r.Timestamps), len(r.Values)))
-			return
-		}
-		for k, at := range r.Timestamps {
-			if !yield(Datapoint{i, at, r.Values[k]}, nil) {
-				return
-			}
-		}
-		if r.StatusCode == types.StatusCodeForbidden || r.StatusCode != types.StatusCodeComplete && !more {
-			yield(Datapoint{}, fmt.Errorf("read metric %s of %s: CloudWatch answers %s%s", metrics[i].Name, metrics[i].Stream, r.StatusCode, remarks(r.Messages)))
-		}
+// datapoints are those of a result. What is not whole must have its rest on a page to
+// come.
+func datapoints(r *types.MetricDataResult, metrics []Metric, more bool) (points []Datapoint, err error) {
+	i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(r.Id), "m"))
+	if err != nil || i < 0 || i >= len(metrics) || len(r.Timestamps) != len(r.Values) {
+		return nil, fmt.Errorf("the answer has a result %q of %d times and %d values", aws.ToString(r.Id), len(r.Timestamps), len(r.Values))
 	}
+	for k, at := range r.Timestamps {
+		points = append(points, Datapoint{i, at, r.Values[k]})
+	}
+	if r.StatusCode == types.StatusCodeForbidden || r.StatusCode != types.StatusCodeComplete && !more {
+		return points, fmt.Errorf("of %s of %s CloudWatch says %s%s", metrics[i].Name, metrics[i].Stream, r.StatusCode, remarks(r.Messages))
+	}
+	return points, nil
 }
 
 func remarks(messages []types.MessageData) (text string) {

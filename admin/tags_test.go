@@ -181,7 +181,7 @@ func TestTagsThrottled(t *testing.T) {
 			answers = append(answers, slow)
 		}
 		s := &scripted{answers: append(answers, page(true, "b"), slow, page(false, "c"))}
-		cfg := admin.Control(configFor(s), discard)
+		cfg := admin.Control(configFor(s), silent)
 		began := time.Now()
 		got := collect(t, admin.Tags(t.Context(), firehose.NewFromConfig(cfg), "s"))
 		if want := []admin.Tag{{Key: "a", Value: "a"}, {Key: "b", Value: "b"}, {Key: "c", Value: "c"}}; cmp.Diff(want, got) != "" {

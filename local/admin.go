@@ -182,9 +182,12 @@ func (s *stream) state() StreamState {
 	return st
 }
 
-// Reset deletes every stream with what it has buffered. What was delivered stays, and
-// so do metrics and logs.
+// Reset deletes every stream with what it has buffered, and every stack without the rest
+// of what it has made. What was delivered stays, and so do metrics and logs.
 func (b *Backend) Reset() error {
+	if err := b.stacks.Reset(); err != nil {
+		return err
+	}
 	b.control.Lock()
 	defer b.control.Unlock()
 	for _, s := range b.all() {

@@ -33,6 +33,7 @@ import (
 	"github.com/hydrant-go/hydrant/local/logs"
 	"github.com/hydrant-go/hydrant/local/objects"
 	"github.com/hydrant-go/hydrant/local/process"
+	"github.com/hydrant-go/hydrant/local/stacks"
 	"github.com/hydrant-go/hydrant/server"
 	"github.com/hydrant-go/hydrant/spool"
 	"github.com/hydrant-go/hydrant/wire"
@@ -142,6 +143,7 @@ type Backend struct {
 	journal *spool.Spool
 	metrics cloudwatch.Store
 	logs    *logs.Store
+	stacks  *stacks.Store
 	objects *objects.Handler // nil if there is no folder
 	sampler *sampler
 	calls   callQuota
@@ -212,7 +214,10 @@ func (b *Backend) open() (err error) {
 	if b.logs, err = logs.Open(cfg); err != nil {
 		return err
 	}
-	return b.restore()
+	if err := b.restore(); err != nil {
+		return err
+	}
+	return b.openStacks()
 }
 
 func (b *Backend) metricsFile() string { return filepath.Join(b.cfg.State, "metrics") }
@@ -288,8 +293,9 @@ func (b *Backend) scaled(d time.Duration) time.Duration {
 }
 
 // Handler serves b's streams, and beside them what AWS has there: CloudWatch with
-// their metrics, CloudWatch Logs with their errors, and S3 with what was delivered
-// into Config.Dir. Under /_hydrant/ are the state (State in JSON) and calls to flush,
+// their metrics, CloudWatch Logs with their errors, CloudFormation with stacks that have
+// such streams, STS as far as that is asked for, and S3 with what was delivered into
+// Config.Dir. Under /_hydrant/ are the state (State in JSON) and calls to flush,
 // to reset, and to set quotas and faults, and at / there is a page for people; these
 // are not signed, and are refused to pages of other sites. cfg.Backend is b, whatever
 // it says.
@@ -307,7 +313,7 @@ func (b *Backend) Handler(cfg server.Config) http.Handler {
 	}
 	return awsapi.New(awsapi.Config{
 		S3: s3, Mine: mine,
-		Services:    []*awsapi.Service{b.calls.limit(cfg.Service()), metrics, logs.Service(b.logs)},
+		Services:    []*awsapi.Service{b.calls.limit(cfg.Service()), metrics, logs.Service(b.logs), stacks.Service(b.stacks), stacks.STS()},
 		Other:       b.own(),
 		Credentials: cfg.Credentials, NoAuth: cfg.NoAuth, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
@@ -379,11 +385,12 @@ func flush(ctx context.Context, streams []*stream) error {
 	return errors.Join(errs...)
 }
 
-// Close refuses further calls, flushes, and stops every goroutine and timer. An
+// Close refuses further calls, stops stacks where they are, flushes, and stops every goroutine and timer. An
 // error says what could not be delivered: it is in Config.State for the next
 // Firehose, or lost if there is none. A second Close does nothing.
 func (b *Backend) Close(ctx context.Context) error {
-	b.control.Lock() // a change under way ends, and finds what it needs
+	err := b.stacks.Close() // before the streams that they may be waiting for
+	b.control.Lock()        // a change under way ends, and finds what it needs
 	defer b.control.Unlock()
 	b.mu.Lock()
 	if b.closed {
@@ -398,7 +405,7 @@ func (b *Backend) Close(ctx context.Context) error {
 		s.refuse(errClosed)
 	}
 	b.journal.Stop() // a put may be past that
-	err := flush(ctx, streams)
+	err = errors.Join(err, flush(ctx, streams))
 	for _, s := range streams {
 		if n := s.stop(); n > 0 && b.cfg.State == "" {
 			err = errors.Join(err, fmt.Errorf("local: %d records of delivery stream %q were not delivered and are lost", n, s.key.name))

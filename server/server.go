@@ -52,23 +52,32 @@ func Service(b Backend) *awsapi.Service { return Config{Backend: b}.Service() }
 // Backend and AllowHTTP.
 func (cfg Config) Service() *awsapi.Service {
 	s := &server{cfg.Backend, cfg.AllowHTTP}
-	return &awsapi.Service{
+	service := &awsapi.Service{
 		Name: "Firehose", Signing: wire.SigningName, Target: wire.TargetPrefix, JSON: wire.ContentType,
-		Operations: map[string]awsapi.Operation{
-			"CreateDeliveryStream":          control(s.createDeliveryStream),
-			"DeleteDeliveryStream":          control(s.deleteDeliveryStream),
-			"DescribeDeliveryStream":        control(s.describeDeliveryStream),
-			"ListDeliveryStreams":           control(s.listDeliveryStreams),
-			"ListTagsForDeliveryStream":     control(s.listTagsForDeliveryStream),
-			"PutRecord":                     s.putRecord,
-			"PutRecordBatch":                s.putRecordBatch,
-			"StartDeliveryStreamEncryption": control(s.startDeliveryStreamEncryption),
-			"StopDeliveryStreamEncryption":  control(s.stopDeliveryStreamEncryption),
-			"TagDeliveryStream":             control(s.tagDeliveryStream),
-			"UntagDeliveryStream":           control(s.untagDeliveryStream),
-			"UpdateDestination":             control(s.updateDestination),
-		},
+		Operations: map[string]awsapi.Operation{"PutRecord": s.putRecord, "PutRecordBatch": s.putRecordBatch},
 	}
+	for name, op := range s.controls() {
+		service.Operations[name] = control(op)
+	}
+	return service
+}
+
+// Control runs one of the control operations (all but the puts) as the API does, for who
+// calls it from inside: in is its input in JSON, out its output. Errors are those of the
+// API, [*wire.Error], or the backend's own.
+func (cfg Config) Control(ctx context.Context, c Caller, operation string, in []byte) (out []byte, err error) {
+	op := (&server{cfg.Backend, cfg.AllowHTTP}).controls()[operation]
+	if op == nil {
+		return nil, wire.Errorf(wire.CodeUnknownOperation, "Firehose has no control operation %q", operation)
+	}
+	answer, err := op(ctx, c, in)
+	if err != nil {
+		return nil, err
+	}
+	if text, ok := answer.([]byte); ok {
+		return text, nil
+	}
+	return awsapi.JSON(answer), nil
 }
 
 type server struct {
@@ -76,9 +85,27 @@ type server struct {
 	allowHTTP bool
 }
 
+// controlOp is an operation on the control side, with its input in JSON.
+type controlOp func(context.Context, Caller, []byte) (any, error)
+
+func (s *server) controls() map[string]controlOp {
+	return map[string]controlOp{
+		"CreateDeliveryStream":          s.createDeliveryStream,
+		"DeleteDeliveryStream":          s.deleteDeliveryStream,
+		"DescribeDeliveryStream":        s.describeDeliveryStream,
+		"ListDeliveryStreams":           s.listDeliveryStreams,
+		"ListTagsForDeliveryStream":     s.listTagsForDeliveryStream,
+		"StartDeliveryStreamEncryption": s.startDeliveryStreamEncryption,
+		"StopDeliveryStreamEncryption":  s.stopDeliveryStreamEncryption,
+		"TagDeliveryStream":             s.tagDeliveryStream,
+		"UntagDeliveryStream":           s.untagDeliveryStream,
+		"UpdateDestination":             s.updateDestination,
+	}
+}
+
 // control is an operation on the control side: its input is read member by member,
 // so that what is not supported can be refused by name.
-func control(op func(context.Context, Caller, []byte) (any, error)) awsapi.Operation {
+func control(op controlOp) awsapi.Operation {
 	return func(ctx context.Context, c *awsapi.Call) (any, error) {
 		if err := c.Admit(); err != nil {
 			return nil, err

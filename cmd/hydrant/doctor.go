@@ -22,6 +22,7 @@ import (
 const checkTime = 5 * time.Second
 
 type doctorOptions struct {
+	of    streamFlag
 	put   bool
 	spool string
 }
@@ -44,8 +45,12 @@ Exit codes: 0 nothing has failed, 1 something has.`,
 		Example: `  hydrant doctor
   hydrant doctor my-stream --put --spool /var/spool/app
   hydrant doctor my-stream --json | jq '.checks[] | select(.status == "failed")'`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+		Args: o.of.args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args, err := o.of.named(cmd.Context(), a, args)
+			if err != nil {
+				return err
+			}
 			if len(args) == 0 && o.put {
 				return usageError("--put needs a STREAM to put a record into")
 			}
@@ -59,6 +64,7 @@ Exit codes: 0 nothing has failed, 1 something has.`,
 			return c.run(cmd.Context())
 		},
 	}
+	o.of.flag(cmd.Flags())
 	cmd.Flags().BoolVar(&o.put, "put", false, "put one record into STREAM, which will be delivered as any other")
 	cmd.Flags().StringVar(&o.spool, "spool", "", "look at this spool as well: whether it can be written, and has room")
 	return cmd

@@ -190,7 +190,7 @@ func (c *checkup) tellBucket(ctx context.Context, bucket string, err error) {
 	case err == nil:
 		c.ok("bucket %s is there", bucket)
 	case code == "NoSuchBucket" && !isAWS(c.endpoints["S3"]):
-		c.warn(admin.Remedy("S3.NoSuchBucket")+"; hydrant local makes a bucket when it first delivers into it", "bucket %s does not exist", bucket)
+		c.warn(admin.Remedy("S3.NoSuchBucket")+"; hydrant local makes one that was never there when it delivers", "bucket %s does not exist", bucket)
 	case code == "NoSuchBucket":
 		c.fail(admin.Remedy("S3.NoSuchBucket"), "bucket %s does not exist", bucket)
 	case admin.IsDenied(err):

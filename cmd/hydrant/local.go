@@ -73,7 +73,10 @@ environment variables that point SDKs at it, and has a page for browsers at the 
 address. What is put into its streams is delivered into files DIR/BUCKET/KEY, which
 S3 clients can list and read there too, or to an S3 of your choice.
 
-Streams, and records that were accepted and are not delivered yet, are kept in
+It also has CloudFormation for stacks of such streams, which the CDK, the AWS CLI's
+cloudformation deploy and others make there, with buckets and log groups.
+
+Streams, stacks, and records that were accepted and are not delivered yet, are kept in
 DIR/.hydrant across restarts and crashes. An interrupt delivers what is buffered, and
 ends it.`,
 		Example: `  hydrant local
@@ -319,10 +322,7 @@ func (a *app) showLocal(url, ca string, o *localOptions, region string) error {
 		return a.printJSON(out)
 	}
 	lines := [][2]string{
-		{"AWS_ENDPOINT_URL_FIREHOSE", url},
-		{"AWS_ENDPOINT_URL_S3", url},
-		{"AWS_ENDPOINT_URL_CLOUDWATCH", url},
-		{"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", url},
+		{"AWS_ENDPOINT_URL", url}, // of all services: what is not here is refused by name
 		{"AWS_ACCESS_KEY_ID", key},
 		{"AWS_SECRET_ACCESS_KEY", secret},
 		{"AWS_REGION", region},

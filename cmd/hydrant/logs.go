@@ -24,6 +24,7 @@ import (
 const followEvery = 2 * time.Second
 
 type logsOptions struct {
+	of            streamFlag
 	since, filter string
 	follow        bool
 	limit         int
@@ -48,7 +49,7 @@ ten minutes are shown too, and none twice.`,
   hydrant logs --follow
   hydrant logs my-stream --filter '{ $.errorCode = "Lambda.*" }'
   hydrant logs my-stream --json | jq -r .code | sort | uniq -c`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+		Args: o.of.args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.limit < 0 {
 				return usageError("--limit is %d, it must not be negative", o.limit)
@@ -57,6 +58,7 @@ ten minutes are shown too, and none twice.`,
 		},
 	}
 	f := cmd.Flags()
+	o.of.flag(f)
 	f.StringVar(&o.since, "since", "1h", "how far to look back, such as 30m, 12h or 7d, or from when, such as 2026-11-25T14:00:00Z")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until interrupted")
 	f.StringVar(&o.filter, "filter", "", "filter pattern of CloudWatch Logs that lines must match")
@@ -65,6 +67,10 @@ ten minutes are shown too, and none twice.`,
 }
 
 func (a *app) runLogs(ctx context.Context, o *logsOptions, args []string) error {
+	args, err := o.of.named(ctx, a, args)
+	if err != nil {
+		return err
+	}
 	cfg, err := a.control(ctx)
 	if err != nil {
 		return err
@@ -77,9 +83,8 @@ func (a *app) readLogs(ctx context.Context, cfg aws.Config, o *logsOptions, args
 	if err != nil {
 		return usageError("--since: %w", err)
 	}
-	r := &logReader{app: a, logsOptions: o, from: from, all: len(args) == 0, told: map[string]bool{}, last: map[string]string{}}
 	fh := firehose.NewFromConfig(cfg)
-	names, err := a.streamNames(ctx, fh, args)
+	names, all, err := a.streamNames(ctx, fh, args)
 	if err != nil {
 		return err
 	}
@@ -87,6 +92,7 @@ func (a *app) readLogs(ctx context.Context, cfg aws.Config, o *logsOptions, args
 		a.tell("no delivery streams in this account and region")
 		return nil
 	}
+	r := &logReader{app: a, logsOptions: o, from: from, all: all, told: map[string]bool{}, last: map[string]string{}}
 	if err := r.find(ctx, fh, cloudwatchlogs.NewFromConfig(cfg), names); err != nil {
 		return err
 	}
@@ -98,7 +104,7 @@ type logReader struct {
 	*app
 	*logsOptions
 	from    time.Time
-	all     bool // streams, not one
+	all     bool // streams are meant, not one
 	sources []*logSource
 	told    map[string]bool   // codes whose remedy was shown
 	last    map[string]string // code and message that were shown last, by delivery stream
@@ -117,8 +123,9 @@ const enableLogging = "make a log group and a log stream, let the delivery strea
 
 // find finds where the streams log to.
 func (r *logReader) find(ctx context.Context, fh admin.Describer, c cloudwatchlogs.FilterLogEventsAPIClient, names []string) error {
-	var silent []string
-	pace := rate.NewLimiter(5, 5) // what an account has of these calls (developer guide, limits)
+	var silent, denied []string
+	var denial error
+	pace := rate.NewLimiter(4, 1) // an account has five of these calls a second (developer guide, limits); one is for others
 	for _, name := range names {
 		if err := pace.Wait(ctx); err != nil {
 			return err
@@ -126,6 +133,10 @@ func (r *logReader) find(ctx context.Context, fh admin.Describer, c cloudwatchlo
 		d, err := admin.Describe(ctx, fh, name)
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone && r.all {
 			continue // deleted since it was listed
+		}
+		if r.all && admin.IsDenied(err) {
+			denied, denial = append(denied, name), err
+			continue
 		}
 		if err != nil {
 			return err
@@ -139,12 +150,18 @@ func (r *logReader) find(ctx context.Context, fh admin.Describer, c cloudwatchlo
 		}
 	}
 	switch {
+	case len(r.sources) == 0 && denial != nil:
+		return denial
 	case len(r.sources) == 0 && r.all:
 		return fmt.Errorf("no stream of this account and region logs its delivery errors\nhint: %s", enableLogging)
 	case len(r.sources) == 0:
 		return fmt.Errorf("%s does not log its delivery errors\nhint: %s", names[0], enableLogging)
-	case len(silent) > 0:
+	}
+	if len(silent) > 0 {
 		r.tell("without a log of their delivery errors: %s", strings.Join(silent, ", "))
+	}
+	if len(denied) > 0 {
+		r.tell("not permitted to ask where they log (firehose:DescribeDeliveryStream): %s", strings.Join(denied, ", "))
 	}
 	return nil
 }
@@ -237,8 +254,9 @@ func (r *logReader) failures() map[*logSource]string {
 
 // tellFailures tells those that were not there before. The next poll may succeed.
 func (r *logReader) tellFailures(ctx context.Context, before map[*logSource]string) {
-	for s, text := range r.failures() {
-		if ctx.Err() == nil && before[s] != text {
+	failed := r.failures()
+	for _, s := range r.sources {
+		if s.err != nil && ctx.Err() == nil && before[s] != failed[s] {
 			r.explain(s.err)
 		}
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -149,7 +152,7 @@ func TestLogs(t *testing.T) {
 			Message: "partitionKeys values must not be null or empty", Remedy: got.Remedy, Version: "1", LogGroup: "/g", LogStream: "d", EventID: got.EventID, Raw: got.Raw,
 		}
 		if diff := gocmp.Diff(want, got); diff != "" || got.Remedy == "" || len(got.EventID) != 56 || !strings.HasPrefix(got.Raw, `{"deliveryStreamARN":`) ||
-			got.Time.Sub(time.Now()).Round(time.Second) != -10*time.Second || got.Ingested.Before(got.Time) {
+			time.Until(got.Time).Round(time.Second) != -10*time.Second || got.Ingested.Before(got.Time) {
 			t.Errorf("%+v (-want +got):\n%s", got, diff)
 		}
 		if last := list[3]; last.Message != last.Raw || last.Stream != "s" || last.Code != "" {
@@ -256,17 +259,38 @@ func TestLogsOfManyStreams(t *testing.T) {
 		if want := 1 + 30 + 1; counter.n != want {
 			t.Errorf("%d calls, want %d: none that is throttled", counter.n, want)
 		}
+		// One that may not be looked at does not keep the others from being shown.
+		counter.deny = `"DeliveryStreamName":"s03"`
+		a = newTestApp()
+		if err := a.readLogs(t.Context(), cfg, &logsOptions{since: "1h"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(a.out.String(), "  s07  DynamicPartitioning.") || a.err.String() != "not permitted to ask where they log (firehose:DescribeDeliveryStream): s03\n" {
+			t.Errorf("printed %q, told %q", a.out.String(), a.err.String())
+		}
 	})
 }
 
-// callCounter counts the calls that are made by it.
+// callCounter counts the calls that are made by it, and denies those with some text.
 type callCounter struct {
 	aws.HTTPClient
-	n int
+	n    int
+	deny string
 }
 
 func (c *callCounter) Do(r *http.Request) (*http.Response, error) {
 	c.n++
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if c.deny != "" && bytes.Contains(body, []byte(c.deny)) {
+		w := httptest.NewRecorder()
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.WriteString(`{"__type":"AccessDeniedException","message":"no"}`)
+		return w.Result(), nil
+	}
 	return c.HTTPClient.Do(r)
 }
 
@@ -338,14 +362,8 @@ func TestLogsOfAMissingBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	var url string
-	for _, v := range elsewhere.env {
-		if after, ok := strings.CutPrefix(v, "AWS_ENDPOINT_URL="); ok {
-			url = after
-		}
-	}
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider(localAccessKey, localSecretKey, "")}
-	destination, err := s3.New(s3.Config{AWS: cfg, Endpoint: url, PathStyle: true})
+	cfg := aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(localAccessKey, localSecretKey, "")}
+	destination, err := s3.New(s3.Config{AWS: cfg, Endpoint: elsewhere.url, PathStyle: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,6 +402,34 @@ func TestLogsOfAMissingBucket(t *testing.T) {
 	})
 	if text := a.out.String(); !strings.Contains(text, "  S3.NoSuchBucket  arn:aws:s3:::deleted\n") || !strings.Contains(text, "\n  hint: create the bucket again") {
 		t.Errorf("printed:\n%s", text)
+	}
+}
+
+// Ctrl-C ends logs --follow, which is no failure.
+func TestLogsFollowInterrupted(t *testing.T) {
+	t.Parallel()
+	fh := newSite(t)
+	if err := createLogging(fh.url, "l", "http://127.0.0.1:1"); err != nil {
+		t.Fatal(err)
+	}
+	var stdout safeBuffer
+	cmd := command(t, fh.env, "logs", "l", "-f")
+	cmd.Stdout = &stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := command(t, fh.env, "put", "l", "x").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := fh.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return strings.Contains(stdout.String(), "HttpEndpoint.ConnectionFailed") })
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(cmd.Wait()); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
 	}
 }
 

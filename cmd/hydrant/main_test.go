@@ -76,6 +76,7 @@ func TestLocalListensAtHome(t *testing.T) {
 // testSite is a local Firehose on a real socket, beside the process under test.
 type testSite struct {
 	*local.Backend
+	url    string
 	dir    string
 	env    []string     // what points an SDK at it
 	calls  atomic.Int64 // put calls
@@ -85,7 +86,7 @@ type testSite struct {
 
 	mu     sync.Mutex // guards the fields below
 	stored [][]byte   // every record, in order of arrival
-	denied []string   // operations; S3 stands for all of its
+	denied []string   // operations
 }
 
 // secondAccessKey has localSecretKey as well.
@@ -129,6 +130,7 @@ func startSiteOf(cfg local.Config) (f *testSite, stop func() error, err error) {
 		}
 		handler.ServeHTTP(w, r)
 	}))
+	f.url = srv.URL
 	f.env = []string{
 		"AWS_ENDPOINT_URL=" + srv.URL, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=" + localAccessKey, "AWS_SECRET_ACCESS_KEY=" + localSecretKey,
@@ -141,7 +143,8 @@ func startSiteOf(cfg local.Config) (f *testSite, stop func() error, err error) {
 	}, nil
 }
 
-// operationOf is the operation that a call is for; S3 for any of S3.
+// operationOf is the operation that a call is for; S3 for any of S3, Query for any by
+// that protocol.
 func operationOf(r *http.Request) string {
 	if _, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
 		return op
@@ -150,7 +153,7 @@ func operationOf(r *http.Request) string {
 		return op
 	}
 	if r.Method == http.MethodPost && r.URL.Path == "/" { // of a Query API
-		return ""
+		return "Query"
 	}
 	return "S3"
 }
@@ -168,6 +171,9 @@ func answerDenied(w http.ResponseWriter, r *http.Request, op string) {
 	case op == "S3":
 		w.WriteHeader(http.StatusForbidden)
 		io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+	case op == "Query":
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
 	case protocol != "":
 		w.Header().Set("Smithy-Protocol", protocol)
 		w.Header().Set("Content-Type", "application/cbor")
@@ -179,8 +185,7 @@ func answerDenied(w http.ResponseWriter, r *http.Request, op string) {
 	}
 }
 
-// deny [OPERATION…] has the site refuse these calls, and no others, from now on; S3 stands
-// for all of its.
+// deny [OPERATION…] has the site refuse these calls, and no others, from now on.
 func deny(ts *testscript.TestScript, _ bool, args []string) {
 	f := site(ts)
 	f.mu.Lock()
@@ -378,19 +383,20 @@ func gzipped(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), buf.Bytes(), 0o600))
 }
 
-// makeLogging is "logging STREAM URL": it makes a stream that posts to an HTTP endpoint, once, and logs its
-// errors as those that AWS's console makes.
+// makeLogging is "logging STREAM URL".
 func makeLogging(ts *testscript.TestScript, _ bool, args []string) {
-	name, url := args[0], args[1]
+	ts.Check(createLogging(ts.Getenv("AWS_ENDPOINT_URL"), args[0], args[1]))
+}
+
+// createLogging makes a stream that posts to an HTTP endpoint, once, and logs its errors
+// as those do that AWS's console makes.
+func createLogging(endpoint, name, url string) error {
 	group, logStream := "/aws/kinesisfirehose/"+name, "DestinationDelivery"
-	endpoint := ts.Getenv("AWS_ENDPOINT_URL")
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider(localAccessKey, localSecretKey, "")}
-	logs := cloudwatchlogs.NewFromConfig(cfg)
-	_, err := logs.CreateLogGroup(context.Background(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
-	ts.Check(err)
-	_, err = logs.CreateLogStream(context.Background(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &logStream})
-	ts.Check(err)
-	_, err = firehose.NewFromConfig(cfg).CreateDeliveryStream(context.Background(), &firehose.CreateDeliveryStreamInput{
+	logs, ctx := cloudwatchlogs.NewFromConfig(cfg), context.Background()
+	_, err1 := logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+	_, err2 := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &logStream})
+	_, err3 := firehose.NewFromConfig(cfg).CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{
 		DeliveryStreamName: &name, HttpEndpointDestinationConfiguration: &types.HttpEndpointDestinationConfiguration{
 			EndpointConfiguration:    &types.HttpEndpointConfiguration{Url: &url},
 			RetryOptions:             &types.HttpEndpointRetryOptions{DurationInSeconds: aws.Int32(0)},
@@ -400,7 +406,7 @@ func makeLogging(ts *testscript.TestScript, _ bool, args []string) {
 			},
 		},
 	})
-	ts.Check(err)
+	return errors.Join(err1, err2, err3)
 }
 
 // torn FILE appends half a line to a file, as a crash does.
@@ -412,11 +418,25 @@ func torn(ts *testscript.TestScript, _ bool, args []string) {
 // lines.
 func delivered(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(site(ts).Flush(context.Background()))
-	var got []byte
-	root := filepath.Join(ts.Getenv("FIREHOSE_DIR"), args[0])
+	got := objectsIn(ts, filepath.Join(ts.Getenv("FIREHOSE_DIR"), args[0]))
+	want, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if same := sortedLines(got) == sortedLines(want); same == neg {
+		ts.Fatalf("bucket %s holds %d bytes, %s %d; the same lines: %v", args[0], len(got), args[1], len(want), same)
+	}
+}
+
+// objectsIn is what the objects of a folder hold, decompressed. What hydrant local itself
+// keeps there is none.
+func objectsIn(ts *testscript.TestScript, root string) (all []byte) {
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), "."):
+			return filepath.SkipDir
+		case d.IsDir():
+			return nil
 		}
 		data, err := os.ReadFile(path)
 		if strings.HasSuffix(path, ".gz") {
@@ -425,17 +445,13 @@ func delivered(ts *testscript.TestScript, neg bool, args []string) {
 			data, err = io.ReadAll(r)
 			ts.Check(err)
 		}
-		got = append(got, data...)
+		all = append(all, data...)
 		return err
 	})
 	if !errors.Is(err, fs.ErrNotExist) {
 		ts.Check(err)
 	}
-	want, err := os.ReadFile(ts.MkAbs(args[1]))
-	ts.Check(err)
-	if same := sortedLines(got) == sortedLines(want); same == neg {
-		ts.Fatalf("bucket %s holds %d bytes, %s %d; the same lines: %v", args[0], len(got), args[1], len(want), same)
-	}
+	return all
 }
 
 func sortedLines(data []byte) string {

@@ -18,6 +18,7 @@ import (
 )
 
 type metricsOptions struct {
+	of       streamFlag
 	since    string
 	period   time.Duration
 	every    time.Duration // 0: once
@@ -42,7 +43,14 @@ once. CloudWatch keeps minutes for 15 days, five minutes for 63, hours for 455.`
   hydrant metrics my-stream --since 7d
   hydrant metrics --watch
   hydrant metrics my-stream --json | jq .throttled_records`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+		Args: o.of.args(func(cmd *cobra.Command, args []string) error {
+			for _, arg := range args {
+				if _, err := time.ParseDuration(arg); err == nil && cmd.Flags().Changed("watch") {
+					return fmt.Errorf("%q is taken for a stream; write --watch=%s", arg, arg)
+				}
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if w := cmd.Flags().Lookup("watch"); w.Changed && o.every < time.Second {
 				return usageError("--watch is %s, it must be 1s or more", w.Value)
@@ -51,6 +59,7 @@ once. CloudWatch keeps minutes for 15 days, five minutes for 63, hours for 455.`
 		},
 	}
 	f := cmd.Flags()
+	o.of.flag(f)
 	f.StringVar(&o.since, "since", "1h", "how far to look back, such as 30m, 12h or 7d, or from when, such as 2026-11-25T14:00:00Z")
 	f.DurationVar(&o.period, "period", 0, "time that a value is of, a multiple of a minute (default: so that the terminal is filled)")
 	f.DurationVar(&o.every, "watch", 0, "show it again each minute, or as often as --watch=10s says, until interrupted")
@@ -59,6 +68,10 @@ once. CloudWatch keeps minutes for 15 days, five minutes for 63, hours for 455.`
 }
 
 func (a *app) runMetrics(ctx context.Context, o *metricsOptions, args []string) error {
+	args, err := o.of.named(ctx, a, args)
+	if err != nil {
+		return err
+	}
 	cfg, err := a.control(ctx)
 	if err != nil {
 		return err
@@ -123,11 +136,11 @@ func (m *metering) show(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	names, err := m.streamNames(ctx, m.firehose, m.args)
+	names, all, err := m.streamNames(ctx, m.firehose, m.args)
 	if err != nil {
 		return err
 	}
-	if len(m.args) == 0 {
+	if all {
 		return m.showAll(ctx, names, w, now)
 	}
 	return m.showOne(ctx, names[0], w, now)

@@ -9,19 +9,18 @@ import (
 
 // streamNames are the delivery streams that a verb's [STREAM] argument means: that one,
 // which need not exist, or without it all of the account and region.
-func (a *app) streamNames(ctx context.Context, c admin.Lister, args []string) ([]string, error) {
+func (a *app) streamNames(ctx context.Context, c admin.Lister, args []string) (names []string, all bool, err error) {
 	if len(args) > 0 {
 		if err := wire.CheckStreamName(args[0]); err != nil {
-			return nil, usageError("%w", err)
+			return nil, false, usageError("%w", err)
 		}
-		return args[:1], nil
+		return args[:1], false, nil
 	}
-	var names []string
 	for name, err := range admin.Streams(ctx, c) {
 		if err != nil {
-			return nil, err
+			return nil, true, err
 		}
 		names = append(names, name)
 	}
-	return names, nil
+	return names, true, nil
 }

@@ -188,6 +188,35 @@ func badRetention(days int) error {
 	return violation(fmt.Sprint(days), "retentionInDays", "satisfy enum value set: "+set)
 }
 
+// SetTags replaces a group's tags, up to 50.
+func (s *Store) SetTags(c awsapi.Caller, name string, tags map[string]string) error {
+	return s.changeGroup(c, name, func(g *group) (func(), error) {
+		if len(tags) > maxTags {
+			return nil, errTooManyTags
+		}
+		before := g.tags
+		g.tags = maps.Clone(tags)
+		return func() { g.tags = before }, nil
+	})
+}
+
+var errTooManyTags = wire.Errorf("TooManyTagsException", "A resource can have no more than %d tags.", maxTags)
+
+// HasGroup tells whether there is a group of that name.
+func (s *Store) HasGroup(c awsapi.Caller, name string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.groups[groupKey{c, name}] != nil
+}
+
+// HasStream tells whether there is a stream of that name in the group.
+func (s *Store) HasStream(c awsapi.Caller, groupName, name string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	g := s.groups[groupKey{c, groupName}]
+	return g != nil && g.streams[name] != nil
+}
+
 // CreateStream makes a stream in a group.
 func (s *Store) CreateStream(c awsapi.Caller, groupName, name string) error {
 	if err := checkStream(&name); err != nil {
@@ -339,7 +368,7 @@ func (s *Store) retag(c awsapi.Caller, in *tagInput, f func(map[string]string)) 
 		before, tags := g.tags, map[string]string{}
 		maps.Copy(tags, before)
 		if f(tags); len(tags) > maxTags {
-			return nil, wire.Errorf("TooManyTagsException", "A resource can have no more than %d tags.", maxTags)
+			return nil, errTooManyTags
 		}
 		g.tags = tags
 		return func() { g.tags = before }, nil

@@ -98,7 +98,7 @@ func TestInABrowser(t *testing.T) {
 	client, srv := start(t)
 	b.call("POST", "/url", object{"url": srv.URL + "/"}, nil)
 
-	b.until("it tells how to connect", `document.querySelector('#first pre')?.textContent.includes('AWS_ENDPOINT_URL_FIREHOSE='+location.origin) && !document.querySelector('#first').hidden`)
+	b.until("it tells how to connect", `document.querySelector('#first pre')?.textContent.includes('AWS_ENDPOINT_URL='+location.origin) && !document.querySelector('#first').hidden`)
 	create(t, client, "logs")
 	create(t, client, "other")
 	b.until("the streams are in the list", `document.querySelector('#streams').innerText.includes('logs') && document.querySelector('#first').hidden`)

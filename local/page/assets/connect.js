@@ -4,10 +4,7 @@ import { el, text } from './dom.js';
 
 // The page is told no credentials; these are what `hydrant local` takes by itself.
 const variables = [
-  ['AWS_ENDPOINT_URL_FIREHOSE', location.origin],
-  ['AWS_ENDPOINT_URL_S3', location.origin],
-  ['AWS_ENDPOINT_URL_CLOUDWATCH', location.origin],
-  ['AWS_ENDPOINT_URL_CLOUDWATCH_LOGS', location.origin],
+  ['AWS_ENDPOINT_URL', location.origin],
   ['AWS_ACCESS_KEY_ID', 'AKIDHYDRANTLOCAL'],
   ['AWS_SECRET_ACCESS_KEY', 'hydrant-local-secret'],
   ['AWS_REGION', 'us-east-1'],
