@@ -166,8 +166,9 @@ type Config struct {
 	// OnCall is called after each put call, on the goroutine that made it, for
 	// metrics and traces of calls; it must not block. Counters are in Stats.
 	OnCall func(CallInfo)
-	// Logger gets failures and dead letters, without any record's data. Default
-	// slog.Default().
+	// Logger gets each call (debug), failed calls and refused records with the wait
+	// before they are sent again (warn), and dead letters (error), without any
+	// record's data. Default slog.Default().
 	Logger *slog.Logger
 }
 

@@ -93,7 +93,10 @@ type unknownError struct{ error }
 func (p *Producer) describe(ctx context.Context, s *stream) error {
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
+	began := time.Now()
 	out, err := p.admin.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &s.name}, retriesOff)
+	p.log.Debug("control call", slog.String("stream", s.name), slog.String("operation", "DescribeDeliveryStream"),
+		slog.Duration("took", time.Since(began)), slog.Bool("failed", err != nil))
 	if err != nil {
 		return p.undescribed(s, err)
 	}
@@ -110,7 +113,7 @@ func (p *Producer) describe(ctx context.Context, s *stream) error {
 	}
 	l := p.cfg.packing()
 	var why string
-	l.packRecords, why = packFor(d, p.cfg.Delimiter)
+	l.packRecords, why = AutoPacking(d, p.cfg.Delimiter)
 	if p.compress != nil {
 		if objection := keepsBytes(d, l.packRecords, why); objection != "" {
 			return fmt.Errorf("hydrant: Compression does not suit delivery stream %s: %s; leave it off, or set PackFixed if whatever reads there decompresses each record", s.name, objection)
@@ -147,8 +150,10 @@ func (p *Producer) where() string {
 	return " in region " + p.cfg.AWS.Region
 }
 
-// packFor is how many records a pack may hold for a destination, and why.
-func packFor(d *types.DeliveryStreamDescription, delimiter string) (records int, why string) {
+// AutoPacking is how many records PackAuto joins at most for a destination, and why: 1
+// is each on its own, math.MaxInt as many as a pack's bytes allow. The delimiter is the
+// producer's.
+func AutoPacking(d *types.DeliveryStreamDescription, delimiter string) (records int, why string) {
 	if len(d.Destinations) != 1 || d.Destinations[0].ExtendedS3DestinationDescription == nil {
 		return 1, "the destination is not S3"
 	}

@@ -43,7 +43,7 @@ func TestPackFor(t *testing.T) {
 			DataFormatConversionConfiguration: &types.DataFormatConversionConfiguration{Enabled: aws.Bool(tt.convert)},
 			ProcessingConfiguration:           &types.ProcessingConfiguration{Enabled: aws.Bool(len(tt.processors) > 0 && !tt.disabled), Processors: tt.processors},
 		}
-		got, why := packFor(&types.DeliveryStreamDescription{Destinations: []types.DestinationDescription{{ExtendedS3DestinationDescription: s3}}}, "\n")
+		got, why := AutoPacking(&types.DeliveryStreamDescription{Destinations: []types.DestinationDescription{{ExtendedS3DestinationDescription: s3}}}, "\n")
 		if got != tt.want {
 			t.Errorf("%s: %d records in a pack, as %s; want %d", tt.name, got, why, tt.want)
 		}
@@ -52,11 +52,11 @@ func TestPackFor(t *testing.T) {
 		"HTTP":   {HttpEndpointDestinationDescription: &types.HttpEndpointDestinationDescription{}},
 		"Splunk": {SplunkDestinationDescription: &types.SplunkDestinationDescription{}},
 	} {
-		if got, _ := packFor(&types.DeliveryStreamDescription{Destinations: []types.DestinationDescription{d}}, "\n"); got != 1 {
+		if got, _ := AutoPacking(&types.DeliveryStreamDescription{Destinations: []types.DestinationDescription{d}}, "\n"); got != 1 {
 			t.Errorf("%s: %d records in a pack", name, got)
 		}
 	}
-	if got, _ := packFor(&types.DeliveryStreamDescription{}, "\n"); got != 1 {
+	if got, _ := AutoPacking(&types.DeliveryStreamDescription{}, "\n"); got != 1 {
 		t.Errorf("no destination: %d records in a pack", got)
 	}
 }

@@ -68,7 +68,7 @@ func newHTTPSender(ctx context.Context, o firehose.Options, single bool) (*httpS
 	}, nil
 }
 
-func (s *httpSender) send(ctx context.Context, stream string, records [][]byte, entries []wire.PutEntry) ([]wire.PutEntry, error) {
+func (s *httpSender) send(ctx context.Context, stream string, records [][]byte, a *answer) error {
 	body := newBody()
 	defer body.free()
 	operation := "PutRecordBatch"
@@ -80,26 +80,28 @@ func (s *httpSender) send(ctx context.Context, stream string, records [][]byte, 
 	}
 	req, err := s.request(ctx, operation, body)
 	if err != nil {
-		return nil, &unsentError{err}
+		return &unsentError{err}
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer resp.Body.Close()
+	a.requestID = resp.Header.Get("X-Amzn-Requestid")
 	buf := answers.Get().(*[]byte)
 	defer answers.Put(buf)
-	answer, err := readAnswer(resp, *buf)
-	*buf = answer[:0]
+	text, err := readAnswer(resp, *buf)
+	*buf = text[:0]
 	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
-		e := wire.DecodeError(resp.StatusCode, resp.Header.Get("X-Amzn-ErrorType"), answer)
+		e := wire.DecodeError(resp.StatusCode, resp.Header.Get("X-Amzn-ErrorType"), text)
 		s.learnClock(e, resp.Header.Get("Date"))
-		return nil, e
+		return e
 	}
-	return s.decode(answer, entries)
+	a.entries, err = s.decode(text, a.entries)
+	return err
 }
 
 // request is a signed call.
@@ -127,15 +129,15 @@ func (s *httpSender) request(ctx context.Context, operation string, body *body) 
 	return req, nil
 }
 
-func (s *httpSender) decode(answer []byte, entries []wire.PutEntry) ([]wire.PutEntry, error) {
+func (s *httpSender) decode(text []byte, entries []wire.PutEntry) ([]wire.PutEntry, error) {
 	if s.single {
-		id, _, err := wire.DecodePutRecordResponse(answer)
+		id, _, err := wire.DecodePutRecordResponse(text)
 		if err != nil {
 			return nil, err
 		}
 		return append(entries, wire.PutEntry{RecordID: id}), nil
 	}
-	resp, err := wire.DecodePutRecordBatchResponse(answer, entries)
+	resp, err := wire.DecodePutRecordBatchResponse(text, entries)
 	return resp.Entries, err
 }
 

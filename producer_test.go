@@ -134,7 +134,9 @@ func newRig(t *testing.T, cfg hydrant.Config, faults local.Faults) *rig {
 	if cfg.DeadLetter == nil {
 		cfg.DeadLetter = r.dead
 	}
-	cfg.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	if cfg.Packing == hydrant.PackAuto {
 		cfg.Packing = hydrant.PackOff // what is packed has tests of its own
 	}

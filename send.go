@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/aws/smithy-go"
@@ -15,10 +17,15 @@ import (
 	"github.com/hydrant-go/hydrant/wire"
 )
 
-// sender makes one put call and returns the answer's entries, in the order of
-// the records, appended to entries.
+// sender makes one put call and writes into a what came back.
 type sender interface {
-	send(ctx context.Context, stream string, records [][]byte, entries []wire.PutEntry) ([]wire.PutEntry, error)
+	send(ctx context.Context, stream string, records [][]byte, a *answer) error
+}
+
+// answer is what comes back from a put call.
+type answer struct {
+	entries   []wire.PutEntry // in the order of the records
+	requestID string          // the service's name for the call, if it has answered
 }
 
 // sdkSender sends through the SDK's client, or the caller's own.
@@ -31,16 +38,19 @@ type sdkSender struct {
 // call were refused.
 func retriesOff(o *firehose.Options) { o.Retryer = aws.NopRetryer{} }
 
-func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte, entries []wire.PutEntry) ([]wire.PutEntry, error) {
+func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte, a *answer) error {
 	if s.single {
 		out, err := s.client.PutRecord(ctx, &firehose.PutRecordInput{
 			DeliveryStreamName: &stream,
 			Record:             &types.Record{Data: records[0]},
 		}, retriesOff)
 		if err != nil {
-			return nil, err
+			a.requestID = requestIDOf(err)
+			return err
 		}
-		return append(entries, wire.PutEntry{RecordID: aws.ToString(out.RecordId)}), nil
+		a.requestID, _ = middleware.GetRequestIDMetadata(out.ResultMetadata)
+		a.entries = append(a.entries, wire.PutEntry{RecordID: aws.ToString(out.RecordId)})
+		return nil
 	}
 	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: make([]types.Record, len(records))}
 	for i, data := range records {
@@ -48,16 +58,27 @@ func (s *sdkSender) send(ctx context.Context, stream string, records [][]byte, e
 	}
 	out, err := s.client.PutRecordBatch(ctx, in, retriesOff)
 	if err != nil {
-		return nil, err
+		a.requestID = requestIDOf(err)
+		return err
 	}
+	a.requestID, _ = middleware.GetRequestIDMetadata(out.ResultMetadata)
 	for _, e := range out.RequestResponses {
-		entries = append(entries, wire.PutEntry{
+		a.entries = append(a.entries, wire.PutEntry{
 			RecordID:     aws.ToString(e.RecordId),
 			ErrorCode:    aws.ToString(e.ErrorCode),
 			ErrorMessage: aws.ToString(e.ErrorMessage),
 		})
 	}
-	return entries, nil
+	return nil
+}
+
+// requestIDOf is the request id of a call of the SDK that failed; empty without an
+// answer.
+func requestIDOf(err error) string {
+	if resp, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		return resp.ServiceRequestID()
+	}
+	return ""
 }
 
 // failure is why a call or a single record did not go through, and what to do

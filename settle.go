@@ -1,6 +1,8 @@
 package hydrant
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -24,6 +26,7 @@ type outcome struct {
 	delivered []settled
 	dead      []settled
 	refused   int      // packs that the answer refused one by one
+	because   *failure // why the first of them
 	again     []*batch // what has to be sent again
 	halved    bool     // again holds the halves of a poisoned call
 	done      []*batch // whose memory is free once the outcome is dealt with
@@ -72,7 +75,7 @@ func (p *Producer) settle(c *call, err error) {
 // judge gives every pack of a call its fate. It alone decides between
 // delivered, again and dead.
 func (p *Producer) judge(c *call, err error) (o outcome) {
-	entries := c.entries
+	entries := c.answer.entries
 	o.took = time.Since(c.start)
 	packs := 0
 	for _, b := range c.parts {
@@ -118,6 +121,7 @@ func (p *Producer) judgeBatch(c *call, b *batch, entries []wire.PutEntry, o *out
 			if f != nil {
 				f = p.excuse(f)
 				o.refused++
+				o.because = cmp.Or(o.because, f)
 			}
 		}
 		if f == nil {
@@ -340,17 +344,45 @@ func (p *Producer) countLocked(now time.Time, o *outcome, add *tally) {
 	}
 }
 
-// report logs what an operator has to know of a call.
+// report logs a call: at debug if all went well, else at warn with the wait before
+// what has failed is sent again.
 func (p *Producer) report(c *call, o *outcome, wait time.Duration) {
+	level, message, failed := slog.LevelDebug, "put call", o.because
 	switch {
-	case o.whole != nil && p.ctx.Err() == nil:
-		p.log.Warn("put call failed",
-			slog.String("stream", c.stream.name), slog.String("error", o.whole.String()),
-			slog.String("class", o.whole.class.String()), slog.Duration("wait", wait))
+	case o.whole != nil:
+		message, failed = "put call failed", o.whole
+		if p.ctx.Err() == nil { // else Close has broken it off
+			level = slog.LevelWarn
+		}
 	case o.refused > 0:
-		p.log.Debug("records refused",
-			slog.String("stream", c.stream.name), slog.Int("refused", o.refused),
-			slog.Int("accepted", len(o.delivered)), slog.Duration("wait", wait))
+		level, message = slog.LevelWarn, "records refused"
+	}
+	ctx := context.Background() // also when the producer's has ended
+	if !p.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := c.attrs(o)
+	if failed != nil {
+		attrs = append(attrs, slog.String("code", failed.code), slog.String("error", failed.message),
+			slog.String("class", failed.class.String()), slog.Duration("wait", wait))
+	}
+	p.log.LogAttrs(ctx, level, message, attrs...)
+}
+
+// attrs are what is logged of every call. None has a record's data.
+func (c *call) attrs(o *outcome) []slog.Attr {
+	operation, attempt := "PutRecordBatch", 1
+	if c.stream.p.cfg.BatchRecords == 1 {
+		operation = "PutRecord"
+	}
+	for _, b := range c.parts {
+		attempt = max(attempt, b.attempts)
+	}
+	return []slog.Attr{
+		slog.String("stream", c.stream.name), slog.String("operation", operation),
+		slog.Int("records", c.records), slog.Int("firehose_records", int(c.load.Records)), slog.Int("bytes", int(c.load.Bytes)),
+		slog.Int("attempt", attempt), slog.Duration("took", o.took), slog.String("request_id", c.answer.requestID),
+		slog.Int("accepted", len(o.delivered)), slog.Int("refused", o.refused),
 	}
 }
 
@@ -377,7 +409,7 @@ func (p *Producer) bury(s *stream, packs []settled) {
 			return
 		}
 	}
-	p.log.Warn("records in the dead letter", slog.String("stream", s.name), slog.Int("records", len(dead)),
+	p.log.Error("records in the dead letter", slog.String("stream", s.name), slog.Int("records", len(dead)),
 		slog.String("code", dead[0].Code), slog.String("message", dead[0].Message))
 	p.mu.Lock()
 	p.stats.DeadLettered += int64(len(dead))

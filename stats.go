@@ -109,11 +109,13 @@ type CallInfo struct {
 	// Code and Message are why the call failed as a whole, both empty otherwise.
 	// Code is empty too where no answer came.
 	Code, Message string
+	// RequestID is the service's name for the call; empty where no answer came.
+	RequestID string
 }
 
 // info is what the hook for calls gets.
 func (c *call) info(o *outcome, now time.Duration) CallInfo {
-	info := CallInfo{Stream: c.stream.name, Start: c.start, Took: o.took, FirehoseRecords: int(c.load.Records), Bytes: int(c.load.Bytes), Records: c.records}
+	info := CallInfo{Stream: c.stream.name, Start: c.start, Took: o.took, FirehoseRecords: int(c.load.Records), Bytes: int(c.load.Bytes), Records: c.records, RequestID: c.answer.requestID}
 	for _, f := range o.delivered {
 		info.Delivered += f.n
 		info.Slowest = max(info.Slowest, now-f.members[0].at)

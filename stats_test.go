@@ -39,10 +39,13 @@ func TestOnCall(t *testing.T) {
 			if c.Start.Before(start) || c.Stream != stream || c.Took < 0 || (c.Slowest > 0) != (c.Delivered > 0) {
 				r.Errorf("call %d: %+v", i, *c)
 			}
+			if answered := i != 1; (c.RequestID != "") != answered {
+				r.Errorf("call %d has request id %q", i, c.RequestID)
+			}
 			if i == 3 && (c.Took < 3*time.Second || c.Slowest != time.Since(start)) {
 				r.Errorf("took %v, the slowest %v: %v after the start", c.Took, c.Slowest, time.Since(start))
 			}
-			c.Start, c.Took, c.Slowest, c.Stream = time.Time{}, 0, 0, ""
+			c.Start, c.Took, c.Slowest, c.Stream, c.RequestID = time.Time{}, 0, 0, "", ""
 			if c.Code == "" && c.Message != "" {
 				c.Message = "no answer"
 			}

@@ -375,8 +375,8 @@ type call struct {
 	load    pace.Quota // taken from the quotas
 	records int        // accepted ones that it carries
 
-	data      [][]byte        // what is sent
-	entries   []wire.PutEntry // what came back
+	data      [][]byte // what is sent
+	answer    answer
 	delivered []settled
 }
 
@@ -385,9 +385,9 @@ var calls = sync.Pool{New: func() any { return &call{} }}
 // free gives c's memory back.
 func (c *call) free() {
 	clear(c.data)
-	clear(c.entries)
+	clear(c.answer.entries)
 	clear(c.delivered)
-	*c = call{data: c.data[:0], entries: c.entries[:0], delivered: c.delivered[:0]}
+	*c = call{data: c.data[:0], answer: answer{entries: c.answer.entries[:0]}, delivered: c.delivered[:0]}
 	calls.Put(c)
 }
 
@@ -403,8 +403,7 @@ func (c *call) run() {
 		}
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.CallTimeout)
-	var err error
-	c.entries, err = p.sender.send(ctx, s.name, c.data, c.entries)
+	err := p.sender.send(ctx, s.name, c.data, &c.answer)
 	cancel()
 	p.settle(c, err)
 	c.free()

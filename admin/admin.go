@@ -4,9 +4,9 @@
 // itself, and never goes round in circles.
 //
 // Retries are left to the SDK, whose standard mode makes three attempts at what
-// was throttled or not answered; [Patient] settings ask for more. An
-// account has five calls a second for each of Firehose's control operations
-// (developer guide, limits). Puts are not made here.
+// was throttled or not answered. An account has five calls a second for each of
+// Firehose's control operations (developer guide, limits): settings of [Control] wait
+// for them, those of [Patient] for what else may pass, too. Puts are not made here.
 //
 // All functions may be called from many goroutines.
 package admin
@@ -46,35 +46,17 @@ type Deleter interface {
 }
 
 // Streams yields the names of all delivery streams of the account and region, in
-// alphabetical order, each once. The API has no token and the SDK no paginator:
-// the next page starts after the last name, so that a page without a new name is
-// the end, whatever it says of more. An error ends the sequence.
+// alphabetical order, each once. An error ends the sequence.
 func Streams(ctx context.Context, c Lister) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		seen := map[string]bool{}
-		in := &firehose.ListDeliveryStreamsInput{Limit: aws.Int32(100)} // the default is 10
-		for {
-			page, err := c.ListDeliveryStreams(ctx, in)
-			if err != nil {
-				yield("", fmt.Errorf("list delivery streams: %w", err))
-				return
-			}
-			before := len(seen)
-			for _, name := range page.DeliveryStreamNames {
-				if seen[name] {
-					continue
-				}
-				seen[name] = true
-				if !yield(name, nil) {
-					return
-				}
-				in.ExclusiveStartDeliveryStreamName = &name
-			}
-			if !aws.ToBool(page.HasMoreDeliveryStreams) || len(seen) == before {
-				return
-			}
+	return afterLast(func(name string) string { return name }, func(last *string) ([]string, bool, error) {
+		page, err := c.ListDeliveryStreams(ctx, &firehose.ListDeliveryStreamsInput{
+			ExclusiveStartDeliveryStreamName: last, Limit: aws.Int32(100), // the default is 10
+		})
+		if err != nil {
+			return nil, false, fmt.Errorf("list delivery streams: %w", err)
 		}
-	}
+		return page.DeliveryStreamNames, aws.ToBool(page.HasMoreDeliveryStreams), nil
+	})
 }
 
 // Describe returns a stream's state and settings.

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // errTokenAgain ends a listing that would go round in circles. Ending it without
@@ -59,15 +57,34 @@ func once[T any, K comparable](items iter.Seq2[T, error], key func(*T) K) iter.S
 	}
 }
 
-// controlAttempts are enough for a minute or so, with the SDK's back-off.
-const controlAttempts = 10
-
-// Patient returns settings for calls of the control side that are worth waiting
-// for: they are made up to ten times, with the SDK's back-off, where its
-// default is three. What somebody has set otherwise stays.
-func Patient(cfg aws.Config) aws.Config {
-	if cfg.Retryer == nil && cfg.RetryMaxAttempts == 0 {
-		cfg.RetryMaxAttempts = controlAttempts
+// afterLast yields what the pages of a listing hold, each once by its key. Firehose's
+// listings have no token and the SDK no paginator: the next page starts after the last
+// key, so that a page without a new one is the end, whatever it says of more.
+func afterLast[T any](key func(T) string, page func(last *string) (list []T, more bool, err error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var last *string
+		seen := map[string]bool{}
+		for {
+			list, more, err := page(last)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			before := len(seen)
+			for _, v := range list {
+				k := key(v)
+				if seen[k] {
+					continue
+				}
+				seen[k], last = true, &k
+				if !yield(v, nil) {
+					return
+				}
+			}
+			if !more || len(seen) == before {
+				return
+			}
+		}
 	}
-	return cfg
 }

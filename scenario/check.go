@@ -27,7 +27,7 @@ var metricNames = []string{"IncomingRecords", "IncomingBytes", "IncomingPutReque
 // metrics reads the metrics until they hold every stored record, or the wait is
 // over: AWS publishes them a minute or more later.
 func (w *workflow) metrics(ctx context.Context, started time.Time) {
-	client := cloudwatch.NewFromConfig(w.site.aws)
+	client := cloudwatch.NewFromConfig(w.site.control)
 	stored := float64(w.report.PutRecord.FirehoseRecords + w.report.Batch.FirehoseRecords)
 	err := w.poll(ctx, func(ctx context.Context) (bool, error) {
 		var err error
@@ -104,7 +104,7 @@ func (w *workflow) readS3(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return err
 	}
-	client := s3.NewFromConfig(w.site.aws, func(o *s3.Options) { o.UsePathStyle = w.site.aws.BaseEndpoint != nil })
+	client := s3.NewFromConfig(w.site.control, func(o *s3.Options) { o.UsePathStyle = w.site.aws.BaseEndpoint != nil })
 	seen := map[string]bool{}
 	stored := int(w.report.PutRecord.Delivered + w.report.Batch.Delivered)
 	return w.poll(ctx, func(ctx context.Context) (bool, error) {

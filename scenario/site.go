@@ -23,8 +23,10 @@ import (
 // site is where a run takes place: a stream, the way to it, and the way to what
 // it delivers.
 type site struct {
-	aws    aws.Config
-	stream string
+	aws aws.Config
+	// control is aws for all calls but the puts.
+	control aws.Config
+	stream  string
 
 	// embedded is nil on an existing stream.
 	embedded *embedded
@@ -64,7 +66,8 @@ func setUp(ctx context.Context, cfg *Config) (*site, error) {
 		},
 	}
 	cfg.Say("a Firehose of our own at %s, delivering into %s", endpoint, e.dir)
-	client := firehose.NewFromConfig(s.aws)
+	s.control = admin.Control(s.aws, cfg.Logger)
+	client := firehose.NewFromConfig(s.control)
 	_, err = admin.Create(ctx, client, admin.StreamSpec{
 		Name: s.stream, BucketARN: "arn:aws:s3:::" + embeddedBucket, RoleARN: embeddedRole,
 		BufferMiB: 1, IntervalSeconds: 60,
@@ -80,7 +83,8 @@ func setUp(ctx context.Context, cfg *Config) (*site, error) {
 }
 
 func existing(ctx context.Context, cfg *Config) (*site, error) {
-	d, err := admin.Describe(ctx, firehose.NewFromConfig(cfg.AWS), cfg.Stream)
+	control := admin.Control(cfg.AWS, cfg.Logger)
+	d, err := admin.Describe(ctx, firehose.NewFromConfig(control), cfg.Stream)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +92,7 @@ func existing(ctx context.Context, cfg *Config) (*site, error) {
 		return nil, fmt.Errorf("delivery stream %s is %s, it must be ACTIVE to take records", cfg.Stream, d.DeliveryStreamStatus)
 	}
 	cfg.Say("delivery stream %s is active", cfg.Stream)
-	return &site{aws: cfg.AWS, stream: cfg.Stream, description: d}, nil
+	return &site{aws: cfg.AWS, control: control, stream: cfg.Stream, description: d}, nil
 }
 
 func startEmbedded(cfg *Config) (*embedded, string, error) {
@@ -139,7 +143,7 @@ func (s *site) cleanUp(ctx context.Context, w *workflow) error {
 		w.Say("nothing to do: delivery stream %s was there before and stays", s.stream)
 		return nil
 	}
-	client := firehose.NewFromConfig(s.aws)
+	client := firehose.NewFromConfig(s.control)
 	err := admin.Delete(ctx, client, s.stream, false)
 	if err == nil {
 		err = admin.WaitDeleted(ctx, client, s.stream)

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/hydrant-go/hydrant/admin"
 )
 
 // aws reads the AWS settings as every SDK does, the flags first. When its
@@ -30,7 +32,7 @@ func (a *app) aws(ctx context.Context) (aws.Config, error) {
 		if err != nil {
 			return aws.Credentials{}, err
 		}
-		a.log.Info("credentials read anew")
+		a.log.InfoContext(ctx, "credentials read anew")
 		return again.Credentials.Retrieve(ctx)
 	}))
 	return cfg, nil
@@ -66,8 +68,14 @@ func (a *app) loadAWS(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
-func (a *app) firehose(ctx context.Context) (*firehose.Client, error) {
+// control is aws for the clients of control calls: all but the puts.
+func (a *app) control(ctx context.Context) (aws.Config, error) {
 	cfg, err := a.aws(ctx)
+	return admin.Control(cfg, a.log), err
+}
+
+func (a *app) firehose(ctx context.Context) (*firehose.Client, error) {
+	cfg, err := a.control(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (a *app) runDeploy(ctx context.Context, o *deployOptions) error {
 		_, err := fmt.Fprint(a.stdout, do.Template)
 		return err
 	}
-	if do.AWS, err = a.aws(ctx); err != nil {
+	if do.AWS, err = a.control(ctx); err != nil {
 		return err
 	}
 	progress := a.stackProgress()

@@ -51,7 +51,7 @@ func (a *app) runDestroy(ctx context.Context, o *destroyOptions) error {
 	if !o.yes && !isTerminal(a.stdin) {
 		return usageError("destroy asks before it removes anything, and there is no terminal to ask on\nhint: --yes removes without asking")
 	}
-	cfg, err := a.aws(ctx)
+	cfg, err := a.control(ctx)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (a *app) runLogs(ctx context.Context, o *logsOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	cfg, err := a.aws(ctx)
+	cfg, err := a.control(ctx)
 	if err != nil {
 		return err
 	}

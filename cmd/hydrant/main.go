@@ -39,10 +39,12 @@ type app struct {
 
 	json                bool
 	logLevel, logFormat string
+	logGroup, logStream string
 	profile, region     string
 	endpoint            string
 
-	log *slog.Logger
+	log   *slog.Logger
+	cloud *cloudLog // or nil
 }
 
 // exitError is an error that ends the command with a code other than 1. With a
@@ -75,17 +77,24 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
+	code := exitCodeOf(ctx, err)
+	if _, worded := errors.AsType[*exitError](err); worded || err != nil && code != exitInterrupted {
+		a.explain(err)
 	}
-	code := exitFailed
-	if e, ok := errors.AsType[*exitError](err); ok {
-		code = e.code
-	} else if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	a.endLog(ctx, code, err)
+	return code
+}
+
+func exitCodeOf(ctx context.Context, err error) int {
+	switch e, ok := errors.AsType[*exitError](err); {
+	case err == nil:
+		return 0
+	case ok:
+		return e.code
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
 	}
-	a.explain(err)
-	return code
+	return exitFailed
 }
 
 // explain prints an error for people: the cause, and what to do on a line of its
@@ -107,31 +116,26 @@ Start with:  hydrant scenario
 
 Settings come from where the AWS SDK looks for them: AWS_PROFILE, AWS_REGION,
 AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
-		Version:       version(),
-		Args:          cobra.ArbitraryArgs,
-		RunE:          verbsOnly,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Name() == "tail" && !cmd.Flags().Changed("log-level") {
-				a.logLevel = "warn" // it runs for months, and nobody waits for its result
-			}
-			var err error
-			a.log, err = newLogger(a.stderr, a.logLevel, a.logFormat)
-			return err
-		},
+		Version:           version(),
+		Args:              cobra.ArbitraryArgs,
+		RunE:              verbsOnly,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.startLog(cmd) },
 	}
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print the result as JSON")
 	flags.StringVar(&a.logLevel, "log-level", "error", "what to log on stderr: debug, info, warn or error; tail's default is warn")
-	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
+	flags.StringVar(&a.logFormat, "log-format", "text", "how to log on stderr: text or json")
+	flags.StringVar(&a.logGroup, "log-group", "", "log group of CloudWatch Logs to log to as well, from info on unless --log-level is given; it is made if it is missing")
+	flags.StringVar(&a.logStream, "log-stream", "", "its log stream (default HOST-PID-TIME)")
 	flags.StringVar(&a.profile, "profile", "", "profile in the AWS configuration files (default $AWS_PROFILE)")
 	flags.StringVar(&a.region, "region", "", "AWS region (default $AWS_REGION)")
 	flags.StringVar(&a.endpoint, "endpoint-url", "", "URL of Firehose, and of other services that have no variable of their own (default $AWS_ENDPOINT_URL_FIREHOSE, $AWS_ENDPOINT_URL, or AWS's own)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w\nhint: %s --help lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams(), a.metrics(), a.logs(), a.deploy(), a.destroy())
+	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams(), a.metrics(), a.logs(), a.doctor(), a.deploy(), a.destroy())
 	return root
 }
 
@@ -171,17 +175,20 @@ func verbsOnly(cmd *cobra.Command, args []string) error {
 	return usageError("%s has no verb %q\nhint: %s", cmd.CommandPath(), args[0], hint)
 }
 
-func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var l slog.Level
+func parseLevel(level string) (l slog.Level, err error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, usageError("--log-level is %q, it must be debug, info, warn or error", level)
+		return l, usageError("--log-level is %q, it must be debug, info, warn or error", level)
 	}
-	options := &slog.HandlerOptions{Level: l}
+	return l, nil
+}
+
+func newLogHandler(w io.Writer, level slog.Level, format string) (slog.Handler, error) {
+	options := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.NewTextHandler(w, options), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.NewJSONHandler(w, options), nil
 	}
 	return nil, usageError("--log-format is %q, it must be text or json", format)
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/fxamacker/cbor/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hydrant-go/hydrant/local"
@@ -53,11 +54,11 @@ func TestScript(t *testing.T) {
 			"delivered": delivered,
 			"gzipped":   gzipped,
 			"torn":      torn,
+			"cloudlog":  cloudLogTo,
+			"deny":      deny,
+			"tagstream": tagStream,
 			"logging":   makeLogging,
 			"flush":     func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(site(ts).Flush(context.Background())) },
-			"nodescribe": func(ts *testscript.TestScript, _ bool, _ []string) {
-				site(ts).denyDescribe.Store(true)
-			},
 		},
 	})
 }
@@ -75,16 +76,18 @@ func TestLocalListensAtHome(t *testing.T) {
 // testSite is a local Firehose on a real socket, beside the process under test.
 type testSite struct {
 	*local.Backend
-	url          string
-	dir          string
-	env          []string // what points an SDK at it
-	denyDescribe atomic.Bool
-	calls        atomic.Int64 // put calls
-	signer       atomic.Value // access key id of the last put call
-	watcher      atomic.Value // func(*http.Request), which sees every call
+	url     string
+	dir     string
+	env     []string     // what points an SDK at it
+	calls   atomic.Int64 // put calls
+	signer  atomic.Value // access key id of the last put call
+	watcher atomic.Value // func(*http.Request), which sees every call
 
-	mu     sync.Mutex // guards stored
+	ahead atomic.Int64 // of the clock that it tells, in nanoseconds
+
+	mu     sync.Mutex // guards the fields below
 	stored [][]byte   // every record, in order of arrival
+	denied []string   // operations
 }
 
 // secondAccessKey has localSecretKey as well.
@@ -93,12 +96,17 @@ const secondAccessKey = "AKIDHYDRANTSECOND"
 const stream = "s" // exists on every site of newSite
 
 func startSite(dir string) (f *testSite, stop func() error, err error) {
-	f = &testSite{dir: dir}
-	f.Backend, err = local.New(local.Config{Dir: dir, AllowHTTP: true, Accepted: func(_ server.Caller, _ string, data []byte) {
+	return startSiteOf(local.Config{Dir: dir})
+}
+
+func startSiteOf(cfg local.Config) (f *testSite, stop func() error, err error) {
+	f = &testSite{dir: cfg.Dir}
+	cfg.AllowHTTP, cfg.Accepted = true, func(_ server.Caller, _ string, data []byte) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.stored = append(f.stored, slices.Clone(data))
-	}})
+	}
+	f.Backend, err = local.New(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,16 +118,18 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		if see, ok := f.watcher.Load().(func(*http.Request)); ok {
 			see(r)
 		}
-		target := r.Header.Get("X-Amz-Target")
-		if strings.Contains(target, ".PutRecord") {
+		op := operationOf(r)
+		if strings.HasPrefix(op, "PutRecord") {
 			_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 			key, _, _ := strings.Cut(credential, "/")
 			f.signer.Store(key)
 			f.calls.Add(1)
 		}
-		if f.denyDescribe.Load() && strings.HasSuffix(target, ".DescribeDeliveryStream") {
-			w.WriteHeader(http.StatusBadRequest)
-			io.WriteString(w, `{"__type":"AccessDeniedException","message":"not authorized to perform: firehose:DescribeDeliveryStream"}`)
+		if ahead := f.ahead.Load(); ahead != 0 {
+			w.Header().Set("Date", time.Now().Add(time.Duration(ahead)).UTC().Format(http.TimeFormat))
+		}
+		if f.denies(op) {
+			answerDenied(w, r, op)
 			return
 		}
 		handler.ServeHTTP(w, r)
@@ -137,10 +147,77 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 	}, nil
 }
 
+// operationOf is the operation that a call is for; S3 for any of S3, Query for any by
+// that protocol.
+func operationOf(r *http.Request) string {
+	if _, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+		return op
+	}
+	if _, op, ok := strings.Cut(r.URL.Path, "/operation/"); ok {
+		return op
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/" { // of a Query API
+		return "Query"
+	}
+	return "S3"
+}
+
+func (f *testSite) denies(op string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Contains(f.denied, op)
+}
+
+// answerDenied refuses a call as AWS does, in the call's own protocol.
+func answerDenied(w http.ResponseWriter, r *http.Request, op string) {
+	answer := map[string]string{"__type": "AccessDeniedException", "message": "not authorized to perform " + op}
+	switch protocol := r.Header.Get("Smithy-Protocol"); {
+	case op == "S3":
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+	case op == "Query":
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
+	case protocol != "":
+		w.Header().Set("Smithy-Protocol", protocol)
+		w.Header().Set("Content-Type", "application/cbor")
+		w.WriteHeader(http.StatusBadRequest)
+		_ = cbor.NewEncoder(w).Encode(answer)
+	default:
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(answer)
+	}
+}
+
+// deny [OPERATION…] has the site refuse these calls, and no others, from now on.
+func deny(ts *testscript.TestScript, _ bool, args []string) {
+	f := site(ts)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.denied = args
+}
+
+// tagStream STREAM KEY VALUE tags a stream.
+func tagStream(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := firehose.NewFromConfig(site(ts).sdk()).TagDeliveryStream(context.Background(), &firehose.TagDeliveryStreamInput{
+		DeliveryStreamName: &args[0], Tags: []types.Tag{{Key: &args[1], Value: &args[2]}},
+	})
+	ts.Check(err)
+}
+
 // newSite starts one that has a stream.
 func newSite(t *testing.T) *testSite {
 	t.Helper()
-	f, stop, err := startSite(t.TempDir())
+	f := newSiteOf(t, local.Config{Dir: t.TempDir()})
+	if out, err := command(t, f.env, "streams", "create", stream, "--bucket-arn", "arn:aws:s3:::b", "--role-arn", "arn:aws:iam::000000000000:role/r").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return f
+}
+
+func newSiteOf(t *testing.T, cfg local.Config) *testSite {
+	t.Helper()
+	f, stop, err := startSiteOf(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,9 +226,6 @@ func newSite(t *testing.T) *testSite {
 			t.Error(err)
 		}
 	})
-	if out, err := command(t, f.env, "streams", "create", stream, "--bucket-arn", "arn:aws:s3:::b", "--role-arn", "arn:aws:iam::000000000000:role/r").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	return f
 }
 

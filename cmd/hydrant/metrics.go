@@ -72,7 +72,7 @@ func (a *app) runMetrics(ctx context.Context, o *metricsOptions, args []string) 
 	if err != nil {
 		return err
 	}
-	cfg, err := a.aws(ctx)
+	cfg, err := a.control(ctx)
 	if err != nil {
 		return err
 	}

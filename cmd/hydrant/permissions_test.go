@@ -39,7 +39,7 @@ func TestPermissions(t *testing.T) {
 		"metrics":                   {{"metrics", stream}, {"metrics"}},
 		"logs":                      {{"logs", logged}, {"logs"}},
 		"doctor":                    {{"doctor", logged, "--put"}, {"doctor"}},
-		"scenario":                  {{"scenario", "--stream", stream}},
+		"scenario":                  {{"scenario", "--stream", logged}},
 		"streams": {
 			{"streams", "create", "new", "--bucket-arn", "arn:aws:s3:::b", "--role-arn", "arn:aws:iam::000000000000:role/r"},
 			{"streams", "list"},

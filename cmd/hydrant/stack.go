@@ -63,7 +63,7 @@ func (a *app) streamOf(ctx context.Context, stack string) (string, error) {
 	if err := infra.CheckStackName(stack); err != nil {
 		return "", usageError("--stack: %w", err)
 	}
-	cfg, err := a.aws(ctx)
+	cfg, err := a.control(ctx)
 	if err != nil {
 		return "", err
 	}

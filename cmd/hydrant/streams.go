@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
@@ -76,6 +79,8 @@ type description struct {
 	Compression     string     `json:"compression,omitempty"`
 	BufferMiB       *int32     `json:"buffer_mib,omitempty"`
 	IntervalSeconds *int32     `json:"interval_seconds,omitempty"`
+
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 func describe(d *types.DeliveryStreamDescription) description {
@@ -132,6 +137,9 @@ func (a *app) showStream(d description) error {
 	if d.BufferMiB != nil && d.IntervalSeconds != nil {
 		row("buffer", fmt.Sprintf("%d MiB or %d s", *d.BufferMiB, *d.IntervalSeconds))
 	}
+	for _, key := range slices.Sorted(maps.Keys(d.Tags)) {
+		row("tag", key+"="+d.Tags[key])
+	}
 	return t.Flush()
 }
 
@@ -149,9 +157,29 @@ func (a *app) streamsDescribe() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.showStream(describe(d))
+			out := describe(d)
+			if out.Tags, err = a.tags(cmd.Context(), client, args[0]); err != nil {
+				return err
+			}
+			return a.showStream(out)
 		},
 	}
+}
+
+// tags are a stream's. Who may describe it need not be allowed to see them.
+func (a *app) tags(ctx context.Context, client admin.TagLister, stream string) (map[string]string, error) {
+	tags := map[string]string{}
+	for tag, err := range admin.Tags(ctx, client, stream) {
+		if admin.IsDenied(err) {
+			a.tell("the tags are not shown: %v", admin.Explain(err))
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		tags[tag.Key] = tag.Value
+	}
+	return tags, nil
 }
 
 func (a *app) streamsCreate() *cobra.Command {

@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 	"source":           {"internal/vfs"},
 	"spool":            {"internal/vfs"},
 	"admin":            {"wire"},
+	"cwlog":            {"wire"},
 	"infra":            {"admin", "internal/keepbody"},
 	"server":           {"internal/awsapi", "wire"},
 	"local/cloudwatch": {"internal/awsapi", "internal/vfs", "wire"},
@@ -67,6 +68,7 @@ var links = map[string][]string{
 		module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/klauspost/compress", "github.com/segmentio/asm", "golang.org/x/sys/cpu",
 		"github.com/gofrs/flock", "golang.org/x/sys/unix", "golang.org/x/sync/semaphore",
 	},
+	"cwlog": {module, "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"wire":  {module, "github.com/segmentio/asm", "golang.org/x/sys/cpu"},
 	"spool": {module, "github.com/gofrs/flock", "golang.org/x/sys/unix"},
 	"source": {
