@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,15 +154,27 @@ func checkNoCanary(t *testing.T, where, text, data string) {
 	}
 }
 
-// silent is an endpoint that takes calls and never answers.
-func silent(t *testing.T) string {
+// silent is an endpoint that takes calls and never answers; called tells whether one has
+// come.
+func silent(t *testing.T) (url string, called func() bool) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var calls atomic.Int64
+	go func() { // ends with the listener
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close() // at the end of all
+			calls.Add(1)
+		}
+	}()
 	t.Cleanup(func() { l.Close() })
-	return "http://" + l.Addr().String()
+	return "http://" + l.Addr().String(), func() bool { return calls.Load() > 0 }
 }
 
 // A verb that ends by an interrupt has its log sent, and the log says so.
@@ -212,7 +225,8 @@ func TestInterruptWhileTheLogIsSent(t *testing.T) {
 		{[]string{"tail", filepath.Join(dir, "*.log"), "--stream", stream, "--linger", "0"}, true, "delivered", "signal: interrupt"},
 	} {
 		var stdout safeBuffer
-		cmd := command(t, append(fh.env, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS="+silent(t)), append(tc.args, "--log-group", "/g")...)
+		url, called := silent(t)
+		cmd := command(t, append(fh.env, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS="+url), append(tc.args, "--log-group", "/g")...)
 		cmd.Stdout = &stdout
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -221,7 +235,7 @@ func TestInterruptWhileTheLogIsSent(t *testing.T) {
 			fh.waitFor(t, 2)
 			interrupt(t, cmd)
 		}
-		eventually(t, func() bool { return strings.Contains(stdout.String(), tc.done) })
+		eventually(t, func() bool { return strings.Contains(stdout.String(), tc.done) && called() })
 		began := time.Now()
 		interrupt(t, cmd)
 		_ = cmd.Wait()
