@@ -1,9 +1,10 @@
 // Package admin is the control side of AWS for Hydrant, through the AWS SDK: delivery
-// streams, the CloudWatch metrics of a stream, and the objects that it delivers.
-// Every listing is an iterator that pages by itself.
+// streams, the CloudWatch metrics of a stream, the logs of its errors, the objects that
+// it delivers, and CloudFormation stacks. Every listing is an iterator that pages by
+// itself, and never goes round in circles.
 //
 // Retries are left to the SDK, whose standard mode makes three attempts at what
-// was throttled or not answered; aws.Config.RetryMaxAttempts asks for more. An
+// was throttled or not answered; [Patient] settings ask for more. An
 // account has five calls a second for each of Firehose's control operations
 // (developer guide, limits). Puts are not made here.
 //

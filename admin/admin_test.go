@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/admin"
@@ -46,8 +47,8 @@ func configFor(h http.Handler) aws.Config {
 	}
 }
 
-// scripted answers Firehose's calls one after the other, the last answer for
-// ever, and notes what it was asked.
+// scripted answers calls one after the other, the last answer for ever, and notes
+// what it was asked: in JSON, or in CBOR as CloudWatch's client speaks.
 type scripted struct {
 	answers []any // a map is an answer, an awsError one too
 	asked   []map[string]any
@@ -61,18 +62,24 @@ type awsError struct {
 
 func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var in map[string]any
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+	decode, encode := json.NewDecoder(r.Body).Decode, json.NewEncoder(w).Encode
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	if r.Header.Get("Smithy-Protocol") != "" {
+		decode, encode = cbor.NewDecoder(r.Body).Decode, cbor.NewEncoder(w).Encode
+		w.Header().Set("Content-Type", "application/cbor")
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+	}
+	if err := decode(&in); err != nil {
 		panic(err)
 	}
 	s.asked, s.at = append(s.asked, in), append(s.at, time.Now())
 	answer := s.answers[min(len(s.asked), len(s.answers))-1]
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("X-Amzn-RequestId", "00000000-1111-2222-3333-444444444444")
 	if e, ok := answer.(awsError); ok {
 		w.WriteHeader(e.status)
 		answer = map[string]any{"__type": e.code, "message": e.message}
 	}
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
+	if err := encode(answer); err != nil {
 		panic(err)
 	}
 }

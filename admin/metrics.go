@@ -3,6 +3,9 @@ package admin
 import (
 	"context"
 	"fmt"
+	"iter"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,55 +13,125 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// MetricReader is the SDK's call that reads a metric.
-type MetricReader interface {
-	GetMetricStatistics(context.Context, *cloudwatch.GetMetricStatisticsInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricStatisticsOutput, error)
+// Metric asks for one statistic of one of a delivery stream's metrics.
+type Metric struct {
+	Stream string // the delivery stream's name
+	Name   string // such as IncomingRecords
+	Stat   string // Sum, SampleCount, Minimum, Maximum or Average
 }
 
-// MetricSum is the sum of a stream's metric, such as IncomingRecords, over
-// [from, to). Both are widened to whole periods: a minute for the last 15 days,
-// five for the last 63, an hour before, as CloudWatch keeps them no finer. A
-// call returns at most 1,440 datapoints, so a long time takes several. Nothing is
-// kept past 455 days. AWS publishes a minute's figures a minute or more after its
-// end.
-func MetricSum(ctx context.Context, c MetricReader, stream, metric string, from, to time.Time) (float64, error) {
-	if oldest := time.Now().Add(-455 * day); from.Before(oldest) {
-		from = oldest // not a call for every 60 days since the year 1
-	}
-	period := periodFor(time.Since(from))
-	var sum float64
-	for start := from.Truncate(period); start.Before(to); {
-		end := start.Add(1440 * period)
-		if whole := to.Add(period - 1).Truncate(period); whole.Before(end) {
-			end = whole
+// Datapoint is a metric's value over a period.
+type Datapoint struct {
+	Metric int       // index of the metric that was asked for
+	Time   time.Time // the period's start
+	Value  float64
+}
+
+// maxQueries is how many metrics a call of GetMetricData takes (API reference).
+const maxQueries = 500
+
+// MetricData yields the datapoints of metrics over a window: for each metric the
+// oldest first, but those of several come in no particular order. A period in which
+// nothing was sampled has none. AWS publishes a minute's figures a minute or more
+// after its end.
+//
+// It takes a call for every 500 metrics, and one more for every 100,800 datapoints;
+// CloudWatch bills by the metric that is asked for. An error ends the sequence, and
+// so does an answer that is not whole.
+func MetricData(ctx context.Context, c cloudwatch.GetMetricDataAPIClient, metrics []Metric, w Window) iter.Seq2[Datapoint, error] {
+	return func(yield func(Datapoint, error) bool) {
+		for first := 0; first < len(metrics) && w.Periods() > 0; first += maxQueries {
+			some := metrics[first:min(first+maxQueries, len(metrics))]
+			for p, err := range metricPages(ctx, c, some, w) {
+				p.Metric += first
+				if !yield(p, err) || err != nil {
+					return
+				}
+			}
 		}
-		out, err := c.GetMetricStatistics(ctx, &cloudwatch.GetMetricStatisticsInput{
-			Namespace: aws.String("AWS/Firehose"), MetricName: &metric,
-			Dimensions: []types.Dimension{{Name: aws.String("DeliveryStreamName"), Value: &stream}},
-			StartTime:  aws.Time(start), EndTime: aws.Time(end), Period: aws.Int32(int32(period / time.Second)),
-			Statistics: []types.Statistic{types.StatisticSum},
-		})
+	}
+}
+
+// metricPages is MetricData for what one call takes.
+func metricPages(ctx context.Context, c cloudwatch.GetMetricDataAPIClient, metrics []Metric, w Window) iter.Seq2[Datapoint, error] {
+	in := &cloudwatch.GetMetricDataInput{StartTime: &w.From, EndTime: &w.To, ScanBy: types.ScanByTimestampAscending}
+	for i, m := range metrics {
+		in.MetricDataQueries = append(in.MetricDataQueries, m.query(i, w.Period))
+	}
+	return paged("read metrics", func(token string) (points []Datapoint, next string, err error) {
+		in := *in
+		in.NextToken = unlessEmpty(token)
+		page, err := c.GetMetricData(ctx, &in)
 		if err != nil {
-			return 0, fmt.Errorf("read metric %s of %s: %w", metric, stream, err)
+			return nil, "", err
 		}
-		for _, p := range out.Datapoints {
-			sum += aws.ToFloat64(p.Sum)
+		next = aws.ToString(page.NextToken)
+		for i := range page.MetricDataResults {
+			some, err := datapoints(&page.MetricDataResults[i], metrics, next != "")
+			points = append(points, some...)
+			if err != nil {
+				return points, "", err
+			}
 		}
-		start = end
-	}
-	return sum, nil
+		return points, next, nil
+	})
 }
 
-const day = 24 * time.Hour
-
-// periodFor is the finest period of metrics that begin so long ago. Both bounds
-// are an hour early, for AWS goes by its own clock and refuses a finer one.
-func periodFor(age time.Duration) time.Duration {
-	switch {
-	case age > 63*day-time.Hour:
-		return time.Hour
-	case age > 15*day-time.Hour:
-		return 5 * time.Minute
+func (m *Metric) query(i int, period time.Duration) types.MetricDataQuery {
+	return types.MetricDataQuery{
+		Id: aws.String("m" + strconv.Itoa(i)),
+		MetricStat: &types.MetricStat{
+			Metric: &types.Metric{
+				Namespace: aws.String("AWS/Firehose"), MetricName: &m.Name,
+				Dimensions: []types.Dimension{{Name: aws.String("DeliveryStreamName"), Value: &m.Stream}},
+			},
+			Period: aws.Int32(int32(period / time.Second)), Stat: &m.Stat,
+		},
 	}
-	return time.Minute
+}
+
+// datapoints are those of a result. What is not whole must have its rest on a page to
+// come.
+func datapoints(r *types.MetricDataResult, metrics []Metric, more bool) (points []Datapoint, err error) {
+	i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(r.Id), "m"))
+	if err != nil || i < 0 || i >= len(metrics) || len(r.Timestamps) != len(r.Values) {
+		return nil, fmt.Errorf("the answer has a result %q of %d times and %d values", aws.ToString(r.Id), len(r.Timestamps), len(r.Values))
+	}
+	for k, at := range r.Timestamps {
+		points = append(points, Datapoint{i, at, r.Values[k]})
+	}
+	if r.StatusCode == types.StatusCodeForbidden || r.StatusCode != types.StatusCodeComplete && !more {
+		return points, fmt.Errorf("of %s of %s CloudWatch says %s%s", metrics[i].Name, metrics[i].Stream, r.StatusCode, remarks(r.Messages))
+	}
+	return points, nil
+}
+
+func remarks(messages []types.MessageData) (text string) {
+	for _, m := range messages {
+		text += fmt.Sprintf(": %s: %s", aws.ToString(m.Code), aws.ToString(m.Value))
+	}
+	return text
+}
+
+// MetricSums are the sums of a stream's metrics, such as IncomingRecords, over [from,
+// to), by their names. Both are widened to whole periods, see [NewWindow]. A metric
+// without a datapoint is 0.
+func MetricSums(ctx context.Context, c cloudwatch.GetMetricDataAPIClient, stream string, from, to time.Time, names ...string) (map[string]float64, error) {
+	sums := map[string]float64{}
+	var metrics []Metric
+	for _, name := range names {
+		sums[name] = 0
+		metrics = append(metrics, Metric{Stream: stream, Name: name, Stat: string(types.StatisticSum)})
+	}
+	w, err := NewWindow(from, to, 0)
+	if err != nil {
+		return nil, err
+	}
+	for p, err := range MetricData(ctx, c, metrics, w) {
+		if err != nil {
+			return nil, err
+		}
+		sums[names[p.Metric]] += p.Value
+	}
+	return sums, nil
 }

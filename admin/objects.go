@@ -26,21 +26,20 @@ type Object struct {
 // Objects yields the objects of a bucket whose keys begin with prefix, in
 // alphabetical order. An error ends the sequence.
 func Objects(ctx context.Context, c s3.ListObjectsV2APIClient, bucket, prefix string) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) {
-		pages := s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(Object{}, fmt.Errorf("list s3://%s/%s: %w", bucket, prefix, err))
-				return
-			}
-			for _, o := range page.Contents {
-				if !yield(Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), LastModified: aws.ToTime(o.LastModified)}, nil) {
-					return
-				}
-			}
+	return paged(fmt.Sprintf("list s3://%s/%s", bucket, prefix), func(token string) ([]Object, string, error) {
+		page, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix, ContinuationToken: unlessEmpty(token)})
+		if err != nil {
+			return nil, "", err
 		}
-	}
+		list := make([]Object, len(page.Contents))
+		for i, o := range page.Contents {
+			list[i] = Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), LastModified: aws.ToTime(o.LastModified)}
+		}
+		if !aws.ToBool(page.IsTruncated) {
+			return list, "", nil
+		}
+		return list, aws.ToString(page.NextContinuationToken), nil
+	})
 }
 
 // ObjectReader is the SDK's call that reads an object.

@@ -159,6 +159,7 @@ func TestObjectsPages(t *testing.T) {
 // TestMoto has S3 as others have built it.
 func TestMoto(t *testing.T) {
 	c := startMoto(t)
+	t.Run("EmptyBucket", func(t *testing.T) { testEmptyVersions(t, c) })
 	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("records")}); err != nil {
 		t.Fatal(err)
 	}

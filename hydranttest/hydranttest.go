@@ -134,8 +134,8 @@ func (f *Firehose) close() {
 }
 
 // AWSConfig is a configuration for any client of the AWS SDK: region,
-// credentials, endpoint and network. Firehose and CloudWatch's
-// GetMetricStatistics are what answers there.
+// credentials, endpoint and network. Firehose, CloudWatch's metrics and CloudWatch Logs
+// are what answers there.
 func (f *Firehose) AWSConfig() aws.Config {
 	return aws.Config{
 		Region:       Region,

@@ -30,16 +30,9 @@ func (w *workflow) metrics(ctx context.Context, started time.Time) {
 	client := cloudwatch.NewFromConfig(w.site.aws)
 	stored := float64(w.report.PutRecord.FirehoseRecords + w.report.Batch.FirehoseRecords)
 	err := w.poll(ctx, func(ctx context.Context) (bool, error) {
-		w.report.Metrics = map[string]float64{}
-		for _, name := range metricNames {
-			sum, err := admin.MetricSum(ctx, client, w.site.stream, name, started.Truncate(time.Minute), time.Now().Add(time.Minute))
-			if err != nil {
-				w.report.Metrics = nil
-				return false, err
-			}
-			w.report.Metrics[name] = sum
-		}
-		return w.report.Metrics["IncomingRecords"] >= stored, nil
+		var err error
+		w.report.Metrics, err = admin.MetricSums(ctx, client, w.site.stream, started, time.Now().Add(time.Minute), metricNames...)
+		return w.report.Metrics["IncomingRecords"] >= stored, err
 	})
 	if err != nil {
 		w.report.MetricsError = err.Error()

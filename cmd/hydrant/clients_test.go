@@ -586,9 +586,9 @@ func runGo(t *testing.T, c *clientCase) *clientReport {
 		"unknown_key":    goError(t, listAs(ctx, c.cfg, "AKIDNOBODY", keys.SecretAccessKey)),
 	}
 	r.Pages = goPages(t, fh)
-	sum, err := admin.MetricSum(ctx, cloudwatch.NewFromConfig(c.cfg), c.name, "IncomingRecords", c.start, time.Now().Add(time.Minute))
+	sums, err := admin.MetricSums(ctx, cloudwatch.NewFromConfig(c.cfg), c.name, c.start, time.Now().Add(time.Minute), "IncomingRecords")
 	must(err)
-	r.IncomingRecords = &sum
+	r.IncomingRecords = aws.Float64(sums["IncomingRecords"])
 	return r
 }
 

@@ -129,9 +129,9 @@ AWS_ENDPOINT_URL_FIREHOSE, ~/.aws and the instance's role.`,
 	flags.StringVar(&a.region, "region", "", "AWS region (default $AWS_REGION)")
 	flags.StringVar(&a.endpoint, "endpoint-url", "", "URL of Firehose, and of other services that have no variable of their own (default $AWS_ENDPOINT_URL_FIREHOSE, $AWS_ENDPOINT_URL, or AWS's own)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w\nhint: hydrant %s --help lists the flags", err, strings.TrimPrefix(cmd.CommandPath(), "hydrant "))
+		return usageError("%w\nhint: %s --help lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams())
+	root.AddCommand(a.scenario(), a.generate(), a.put(), a.send(), a.tail(), a.estimate(), a.replay(), a.dead(), a.spool(), a.health(), a.local(), a.streams(), a.metrics(), a.logs(), a.deploy(), a.destroy())
 	return root
 }
 

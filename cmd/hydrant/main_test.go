@@ -22,6 +22,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hydrant-go/hydrant/local"
@@ -48,6 +53,8 @@ func TestScript(t *testing.T) {
 			"delivered": delivered,
 			"gzipped":   gzipped,
 			"torn":      torn,
+			"logging":   makeLogging,
+			"flush":     func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(site(ts).Flush(context.Background())) },
 			"nodescribe": func(ts *testscript.TestScript, _ bool, _ []string) {
 				site(ts).denyDescribe.Store(true)
 			},
@@ -68,6 +75,7 @@ func TestLocalListensAtHome(t *testing.T) {
 // testSite is a local Firehose on a real socket, beside the process under test.
 type testSite struct {
 	*local.Backend
+	url          string
 	dir          string
 	env          []string // what points an SDK at it
 	denyDescribe atomic.Bool
@@ -85,7 +93,7 @@ const stream = "s" // exists on every site of newSite
 
 func startSite(dir string) (f *testSite, stop func() error, err error) {
 	f = &testSite{dir: dir}
-	f.Backend, err = local.New(local.Config{Dir: dir, Accepted: func(_ server.Caller, _ string, data []byte) {
+	f.Backend, err = local.New(local.Config{Dir: dir, AllowHTTP: true, Accepted: func(_ server.Caller, _ string, data []byte) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.stored = append(f.stored, slices.Clone(data))
@@ -94,6 +102,7 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		return nil, nil, err
 	}
 	handler := f.Handler(server.Config{
+		AllowHTTP:   true,
 		Credentials: map[string]string{localAccessKey: localSecretKey, secondAccessKey: localSecretKey},
 	})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +120,7 @@ func startSite(dir string) (f *testSite, stop func() error, err error) {
 		}
 		handler.ServeHTTP(w, r)
 	}))
+	f.url = srv.URL
 	f.env = []string{
 		"AWS_ENDPOINT_URL=" + srv.URL, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=" + localAccessKey, "AWS_SECRET_ACCESS_KEY=" + localSecretKey,
@@ -299,6 +309,32 @@ func gzipped(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), buf.Bytes(), 0o600))
 }
 
+// makeLogging is "logging STREAM URL".
+func makeLogging(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(createLogging(ts.Getenv("AWS_ENDPOINT_URL"), args[0], args[1]))
+}
+
+// createLogging makes a stream that posts to an HTTP endpoint, once, and logs its errors
+// as those do that AWS's console makes.
+func createLogging(endpoint, name, url string) error {
+	group, logStream := "/aws/kinesisfirehose/"+name, "DestinationDelivery"
+	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider(localAccessKey, localSecretKey, "")}
+	logs, ctx := cloudwatchlogs.NewFromConfig(cfg), context.Background()
+	_, err1 := logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+	_, err2 := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &logStream})
+	_, err3 := firehose.NewFromConfig(cfg).CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{
+		DeliveryStreamName: &name, HttpEndpointDestinationConfiguration: &types.HttpEndpointDestinationConfiguration{
+			EndpointConfiguration:    &types.HttpEndpointConfiguration{Url: &url},
+			RetryOptions:             &types.HttpEndpointRetryOptions{DurationInSeconds: aws.Int32(0)},
+			CloudWatchLoggingOptions: &types.CloudWatchLoggingOptions{Enabled: aws.Bool(true), LogGroupName: &group, LogStreamName: &logStream},
+			S3Configuration: &types.S3DestinationConfiguration{
+				RoleARN: aws.String("arn:aws:iam::000000000000:role/r"), BucketARN: aws.String("arn:aws:s3:::b"),
+			},
+		},
+	})
+	return errors.Join(err1, err2, err3)
+}
+
 // torn FILE appends half a line to a file, as a crash does.
 func torn(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+`{"stream":"s","da`), 0o600))
@@ -308,11 +344,25 @@ func torn(ts *testscript.TestScript, _ bool, args []string) {
 // lines.
 func delivered(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(site(ts).Flush(context.Background()))
-	var got []byte
-	root := filepath.Join(ts.Getenv("FIREHOSE_DIR"), args[0])
+	got := objectsIn(ts, filepath.Join(ts.Getenv("FIREHOSE_DIR"), args[0]))
+	want, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if same := sortedLines(got) == sortedLines(want); same == neg {
+		ts.Fatalf("bucket %s holds %d bytes, %s %d; the same lines: %v", args[0], len(got), args[1], len(want), same)
+	}
+}
+
+// objectsIn is what the objects of a folder hold, decompressed. What hydrant local itself
+// keeps there is none.
+func objectsIn(ts *testscript.TestScript, root string) (all []byte) {
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), "."):
+			return filepath.SkipDir
+		case d.IsDir():
+			return nil
 		}
 		data, err := os.ReadFile(path)
 		if strings.HasSuffix(path, ".gz") {
@@ -321,17 +371,13 @@ func delivered(ts *testscript.TestScript, neg bool, args []string) {
 			data, err = io.ReadAll(r)
 			ts.Check(err)
 		}
-		got = append(got, data...)
+		all = append(all, data...)
 		return err
 	})
 	if !errors.Is(err, fs.ErrNotExist) {
 		ts.Check(err)
 	}
-	want, err := os.ReadFile(ts.MkAbs(args[1]))
-	ts.Check(err)
-	if same := sortedLines(got) == sortedLines(want); same == neg {
-		ts.Fatalf("bucket %s holds %d bytes, %s %d; the same lines: %v", args[0], len(got), args[1], len(want), same)
-	}
+	return all
 }
 
 func sortedLines(data []byte) string {

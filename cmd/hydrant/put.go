@@ -17,6 +17,7 @@ func (a *app) put() *cobra.Command {
 	var (
 		timeout time.Duration
 		asIs    bool
+		to      streamFlag
 	)
 	cmd := &cobra.Command{
 		Use:   "put STREAM [DATA]",
@@ -26,21 +27,23 @@ input up to its end. A newline is added unless the record ends with one. Failure
 that pass are tried again, with exponential back-off, until --timeout.`,
 		Example: `  hydrant put my-stream '{"hello":"world"}'
   hydrant put my-stream < event.json`,
-		Args: arguments(cobra.RangeArgs(1, 2)),
+		Args: to.args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := wire.CheckStreamName(args[0]); err != nil {
-				return usageError("%w", err)
-			}
 			if timeout <= 0 {
 				return usageError("--timeout is %v, it must be more than 0", timeout)
 			}
-			data, err := a.recordToPut(args[1:])
+			stream, args, err := to.resolve(cmd.Context(), a, args)
 			if err != nil {
 				return err
 			}
-			return a.putOne(cmd.Context(), args[0], data, asIs, timeout)
+			data, err := a.recordToPut(args)
+			if err != nil {
+				return err
+			}
+			return a.putOne(cmd.Context(), stream, data, asIs, timeout)
 		},
 	}
+	to.flag(cmd.Flags())
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "give up after this long")
 	cmd.Flags().BoolVar(&asIs, "no-delimiter", false, "send the record as it is, without a newline at its end")
 	return cmd

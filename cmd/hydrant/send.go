@@ -16,19 +16,22 @@ import (
 	"github.com/hydrant-go/hydrant"
 	"github.com/hydrant-go/hydrant/internal/ui"
 	"github.com/hydrant-go/hydrant/source"
-	"github.com/hydrant-go/hydrant/wire"
 )
 
 type sendOptions struct {
 	shipOptions
 	format   string
+	parsed   source.Format // of format
 	skip     int64
 	deadline time.Duration
 	acks     bool
 }
 
 func (a *app) send() *cobra.Command {
-	var o sendOptions
+	var (
+		o  sendOptions
+		to streamFlag
+	)
 	cmd := &cobra.Command{
 		Use:   "send STREAM [FILE...|-]",
 		Short: "Send files or standard input to a delivery stream by PutRecordBatch",
@@ -56,13 +59,22 @@ Signals: SIGUSR1 prints the state, SIGHUP reads the credentials anew.
 Exit codes: 0 all delivered, 3 some records in the dead letter, 4 gave up before
 all was sent, 130 interrupted.`,
 		Example: `  hydrant send my-stream events.ndjson
-  app | hydrant send my-stream --spool /var/spool/app`,
-		Args: arguments(cobra.MinimumNArgs(1)),
+  app | hydrant send my-stream --spool /var/spool/app
+  hydrant generate | hydrant send --stack hydrant`,
+		Args: to.args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runSend(cmd.Context(), args[0], args[1:], o)
+			if err := o.check(); err != nil {
+				return err
+			}
+			stream, files, err := to.resolve(cmd.Context(), a, args)
+			if err != nil {
+				return err
+			}
+			return a.runSend(cmd.Context(), stream, files, o)
 		},
 	}
 	f := cmd.Flags()
+	to.flag(f)
 	f.StringVar(&o.format, "format", "auto", "auto, lines, ndjson or json (an array)")
 	f.Int64Var(&o.skip, "skip", 0, "pass over this many records at the start, to go on where a run has stopped")
 	f.DurationVar(&o.deadline, "deadline", 0, "stop like at an interrupt after this time, with exit code 4 (0: none)")
@@ -86,12 +98,10 @@ type position struct {
 	line  int64
 }
 
-func (a *app) runSend(ctx context.Context, stream string, files []string, o sendOptions) error {
-	if err := wire.CheckStreamName(stream); err != nil {
-		return usageError("%w", err)
-	}
-	format, err := source.ParseFormat(o.format)
-	if err != nil {
+// check tells what is wrong with the flags.
+func (o *sendOptions) check() error {
+	var err error
+	if o.parsed, err = source.ParseFormat(o.format); err != nil {
 		return usageError("--format: %w", err)
 	}
 	if o.skip < 0 || o.deadline < 0 {
@@ -100,6 +110,10 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	if o.acks && o.spool == "" {
 		return usageError("--acks needs --spool: without it no record is safe before it is delivered")
 	}
+	return nil
+}
+
+func (a *app) runSend(ctx context.Context, stream string, files []string, o sendOptions) error {
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -118,7 +132,7 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	}
 	progress := ui.NewProgress(a.stderr, total, func() ui.Snapshot { return snapshot(s.producer.Stats(), s.read.Load()) })
 	progress.Start()
-	readErr := s.readAll(ctx, files, format)
+	readErr := s.readAll(ctx, files)
 	closeErr := s.close(ctx)
 	progress.Stop()
 	if err := s.show(max(0, s.records-o.skip)); err != nil {
@@ -130,8 +144,8 @@ func (a *app) runSend(ctx context.Context, stream string, files []string, o send
 	})
 }
 
-func (s *sending) readAll(ctx context.Context, files []string, format source.Format) error {
-	all := s.inputs(ctx, files, format)
+func (s *sending) readAll(ctx context.Context, files []string) error {
+	all := s.inputs(ctx, files, s.options.parsed)
 	if s.options.spool != "" {
 		return ignoreCancel(ctx, s.putAhead(ctx, all))
 	}

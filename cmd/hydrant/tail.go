@@ -18,6 +18,7 @@ import (
 type tailOptions struct {
 	shipOptions
 	stream string
+	stack  string
 	from   string
 	start  string
 	follow source.FollowConfig
@@ -59,7 +60,8 @@ Exit codes: 0 ended by a signal, 3 the same and some records are in the dead let
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.stream, "stream", "", "delivery stream to send to (required)")
+	f.StringVar(&o.stream, "stream", "", "delivery stream to send to (this or --stack is required)")
+	f.StringVar(&o.stack, "stack", "", "send to the delivery stream of this CloudFormation stack")
 	f.StringVar(&o.follow.State, "state", "hydrant-tail-state.json", "file that keeps how far each file is delivered")
 	f.StringVar(&o.from, "from", "start", "where files begin that the very first run finds: start or end")
 	f.StringArrayVar(&o.follow.Exclude, "exclude", nil, "pattern of files to leave out; may be given more than once")
@@ -73,11 +75,15 @@ Exit codes: 0 ended by a signal, 3 the same and some records are in the dead let
 
 // check completes the follower's configuration.
 func (o *tailOptions) check() error {
-	if o.stream == "" {
-		return usageError("--stream is missing\nhint: hydrant streams list shows those that there are")
-	}
-	if err := wire.CheckStreamName(o.stream); err != nil {
-		return usageError("--stream: %w", err)
+	switch {
+	case o.stream != "" && o.stack != "":
+		return usageError("--stream and --stack both say where to send to: give one")
+	case o.stream == "" && o.stack == "":
+		return usageError("--stream is missing\nhint: hydrant streams list shows those that there are; --stack takes that of a stack")
+	case o.stream != "":
+		if err := wire.CheckStreamName(o.stream); err != nil {
+			return usageError("--stream: %w", err)
+		}
 	}
 	if o.from != "start" && o.from != "end" {
 		return usageError("--from is %q, it must be start or end", o.from)
@@ -99,6 +105,12 @@ func (o *tailOptions) check() error {
 func (a *app) runTail(ctx context.Context, o *tailOptions) error {
 	if err := o.check(); err != nil {
 		return err
+	}
+	if o.stack != "" {
+		var err error
+		if o.stream, err = a.streamOf(ctx, o.stack); err != nil {
+			return err
+		}
 	}
 	o.follow.Logger = a.log
 	follower, err := source.Follow(o.follow)

@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 	"source":           {"internal/vfs"},
 	"spool":            {"internal/vfs"},
 	"admin":            {"wire"},
+	"infra":            {"admin", "internal/keepbody"},
 	"server":           {"internal/awsapi", "wire"},
 	"local/cloudwatch": {"internal/awsapi", "internal/vfs", "wire"},
 	"local/logs":       {"internal/awsapi", "internal/vfs", "wire"},

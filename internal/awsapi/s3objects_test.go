@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -332,6 +333,7 @@ func (st *store) run(name string, args ...string) string {
 		args[i] = strings.ReplaceAll(args[i], "{URL}", st.srv.URL)
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGABRT) } // python tells where it is
 	cmd.WaitDelay = time.Second
 	home := st.TempDir()
 	config := filepath.Join(home, "config")
@@ -339,7 +341,7 @@ func (st *store) run(name string, args ...string) string {
 		st.Fatal(err)
 	}
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_CONFIG_FILE=" + config, "LANG=C.UTF-8", "NO_PROXY=*", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_CONFIG_FILE=" + config, "LANG=C.UTF-8", "NO_PROXY=*", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1", "PYTHONFAULTHANDLER=1",
 		"AWS_ENDPOINT_URL_S3=" + st.srv.URL, "AWS_ACCESS_KEY_ID=" + testKey, "AWS_SECRET_ACCESS_KEY=" + testSecret, "AWS_DEFAULT_REGION=eu-west-1",
 		"PYTHONUSERBASE=" + filepath.Join(os.Getenv("HOME"), ".local"), // pip install --user puts packages there
 	}

@@ -1,7 +1,7 @@
 // Command soak proves that the hydrant command loses nothing: it kills a real
 // process at random moments, over a local Firehose that fails at random, and
 // compares what was accepted with what has arrived. Or it attacks one by all that a
-// client must not do. It is make crash and make rotate. The last line is the result, as JSON; the exit code is 1 if anything is
+// client must not do. It is make crash. The last line is the result, as JSON; the exit code is 1 if anything is
 // wrong.
 package main
 

@@ -17,7 +17,7 @@ import (
 	"github.com/hydrant-go/hydrant/local"
 )
 
-// rotateResult is the last line of make rotate.
+// rotateResult is the last line of "rotate".
 type rotateResult struct {
 	Kills      int `json:"kills"`
 	Rotations  int `json:"rotations"`

@@ -11,7 +11,7 @@ import (
 
 var kills = flag.Int("kills", 3, "how often a process is killed")
 
-// The long runs are make crash and make rotate.
+// The long runs are make crash.
 func TestSoak(t *testing.T) {
 	for _, name := range []string{"crash", "hostile", "local", "rotate"} {
 		t.Run(name, func(t *testing.T) {

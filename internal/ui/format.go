@@ -70,9 +70,9 @@ func pair(d, big time.Duration, bigName rune, small time.Duration, smallName run
 	return fmt.Sprintf("%d%c%02d%c", d/big, bigName, d%big/small, smallName)
 }
 
-// oneLine makes text that came from elsewhere harmless: no control character of
+// OneLine makes text that came from elsewhere harmless: no control character of
 // it reaches the terminal, and no line end breaks a table.
-func oneLine(s string) string {
+func OneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 )
 
 const (
@@ -19,7 +16,6 @@ const (
 	rateOver = 5 * time.Second
 
 	minBar, maxBar = 10, 30
-	defaultWidth   = 80
 )
 
 // Snapshot is how far a job has come.
@@ -49,18 +45,10 @@ type Progress struct {
 // and Stop.
 func NewProgress(w io.Writer, total int64, snapshot func() Snapshot) *Progress {
 	p := &Progress{w: w, total: total, snapshot: snapshot, stop: make(chan struct{})}
-	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
-		p.width = func() int { return terminalWidth(f) }
+	if t := TerminalOf(w); t != nil {
+		p.width = func() int { width, _ := t.Size(); return width }
 	}
 	return p
-}
-
-func terminalWidth(f *os.File) int {
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		return defaultWidth
-	}
-	return width
 }
 
 // Start begins the drawing. Only the first call does.
@@ -156,7 +144,7 @@ func (l line) facts() string {
 		left = l.left()
 	}
 	facts := []string{size, Count(l.Records) + " records", Bytes(int64(l.rate)) + "/s"}
-	for _, f := range []string{left, oneLine(l.Note)} {
+	for _, f := range []string{left, OneLine(l.Note)} {
 		if f != "" {
 			facts = append(facts, f)
 		}

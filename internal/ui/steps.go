@@ -31,14 +31,14 @@ func (s *Steps) Begin(title string) {
 	s.endLocked()
 	s.current++
 	s.open, s.began = true, time.Now()
-	fmt.Fprintf(s.w, "%d/%d %s\n", s.current, s.total, oneLine(title))
+	fmt.Fprintf(s.w, "%d/%d %s\n", s.current, s.total, OneLine(title))
 }
 
 // Detail tells something of the step under way, on a line of its own.
 func (s *Steps) Detail(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.w, "    %s\n", strings.TrimRight(oneLine(fmt.Sprintf(format, args...)), " "))
+	fmt.Fprintf(s.w, "    %s\n", strings.TrimRight(OneLine(fmt.Sprintf(format, args...)), " "))
 }
 
 // End ends the last step. Without one under way it does nothing.

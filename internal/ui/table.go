@@ -21,7 +21,7 @@ func NewTable(w io.Writer) *Table { return &Table{w: w} }
 func (t *Table) Row(cells ...string) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
-		row[i] = oneLine(cell)
+		row[i] = OneLine(cell)
 		if i == len(t.widths) {
 			t.widths = append(t.widths, 0)
 		}

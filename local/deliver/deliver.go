@@ -6,6 +6,7 @@ package deliver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -40,6 +41,9 @@ func (o *Object) WriteTo(w io.Writer) (int64, error) {
 	}
 	return total, nil
 }
+
+// ErrNoBucket is what a Put finds where its bucket was removed.
+var ErrNoBucket = errors.New("the bucket does not exist")
 
 // Destination is where objects go. Put is atomic: when it returns nil the whole
 // object is there for good, in place of any earlier one of its name; when it

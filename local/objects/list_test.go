@@ -90,6 +90,33 @@ func (f *fixture) list1(a ask) (list []string) {
 	}
 }
 
+// listVersions goes through the pages of ListObjectVersions.
+func (f *fixture) listVersions(a ask) (list []string) {
+	f.Helper()
+	pages := s3.NewListObjectVersionsPaginator(f.s3, &s3.ListObjectVersionsInput{
+		Bucket: aws.String("b"), Prefix: &a.prefix, Delimiter: &a.delimiter, KeyMarker: &a.after, MaxKeys: &a.max,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(f.Context())
+		if err != nil {
+			f.Fatal(err)
+		}
+		var keys []string
+		for _, v := range page.Versions {
+			keys = append(keys, *v.Key)
+			if *v.VersionId != "null" || !*v.IsLatest || *v.Size != 1 || aws.ToString(v.ETag) == "" || v.LastModified.IsZero() {
+				f.Errorf("%+v: version %+v", a, v)
+			}
+		}
+		for _, g := range page.CommonPrefixes {
+			keys = append(keys, *g.Prefix)
+		}
+		slices.Sort(keys)
+		list = append(list, keys...)
+	}
+	return list
+}
+
 // TestListLikeModel lists random buckets in random ways.
 func TestListLikeModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
@@ -135,6 +162,9 @@ func TestListLikeModel(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, f.list1(a)); diff != "" {
 				t.Errorf("ListObjects %+v of %q (-want +got):\n%s", a, keys, diff)
+			}
+			if diff := cmp.Diff(want, f.listVersions(a)); diff != "" {
+				t.Errorf("ListObjectVersions %+v of %q (-want +got):\n%s", a, keys, diff)
 			}
 			if t.Failed() {
 				return

@@ -3,12 +3,12 @@
 // Firehose has delivered, add to it and clean it up.
 //
 // Kept: ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation,
-// ListObjects and ListObjectsV2, GetObject and HeadObject with ranges and
-// conditions, PutObject, CopyObject, DeleteObject, DeleteObjects, the multipart
-// upload with its lists. Of an object's headers the Content-Encoding is kept;
-// its Content-Type is application/octet-stream, which is Firehose's.
+// ListObjects, ListObjectsV2 and ListObjectVersions, GetObject and HeadObject with
+// ranges and conditions, PutObject, CopyObject, DeleteObject, DeleteObjects, the
+// multipart upload with its lists. Of an object's headers the Content-Encoding is
+// kept; its Content-Type is application/octet-stream, which is Firehose's.
 //
-// Left out, and refused by name: versions, conditional writes, access control,
+// Left out, and refused by name: versioning, conditional writes, access control,
 // tags and every other sub-resource. Left out, and not looked at: metadata of the
 // user's, storage classes, encryption, checksums.
 //
@@ -105,6 +105,7 @@ var operations = map[string]struct {
 	"GET bucket":          {"ListObjects", (*Handler).listObjects},
 	"GET bucket?location": {"GetBucketLocation", (*Handler).getBucketLocation},
 	"GET bucket?uploads":  {"ListMultipartUploads", (*Handler).listMultipartUploads},
+	"GET bucket?versions": {"ListObjectVersions", (*Handler).listVersions},
 	"POST bucket?delete":  {"DeleteObjects", (*Handler).deleteObjects},
 
 	"GET object":             {"GetObject", (*Handler).getObject},
@@ -178,7 +179,7 @@ func (c *call) what() string {
 var parameters = map[string]bool{
 	"prefix": true, "delimiter": true, "encoding-type": true, "max-keys": true, "fetch-owner": true, "marker": true,
 	"start-after": true, "continuation-token": true, "key-marker": true, "upload-id-marker": true, "max-uploads": true,
-	"part-number-marker": true, "max-parts": true, "versionId": true,
+	"part-number-marker": true, "max-parts": true, "versionId": true, "version-id-marker": true,
 }
 
 // subResource is the part of the query that is a part of an operation's name.
@@ -189,7 +190,7 @@ func subResource(query url.Values) (string, error) {
 	sub := ""
 	for name := range query {
 		switch {
-		case name == "location" || name == "uploads" || name == "delete" || name == "uploadId":
+		case name == "location" || name == "uploads" || name == "delete" || name == "uploadId" || name == "versions":
 			sub = "?" + name
 		case query.Get(name) == "" && !parameters[name]:
 			return "", refuse(http.StatusNotImplemented, "NotImplemented", "The local S3 does not have the sub-resource ?%s.", name)

@@ -22,8 +22,10 @@ const (
 	maxPartNumber = 10_000
 	minPart       = 5 << 20 // but for the last (user guide, multipart upload limits)
 	// maxUploads is how many may be under way. S3 has no such limit; it lists so
-	// many in one page.
+	// many in one page. Beyond it the one goes that has been left for longest, if
+	// that is abandoned or more: nobody may ever end it.
 	maxUploads = 1000
+	abandoned  = 5 * time.Minute
 )
 
 // uploads are the multipart uploads under way. They live in memory, their parts
@@ -37,21 +39,28 @@ type upload struct {
 	bucket, key string
 	encoding    string
 	initiated   time.Time
+	used        time.Time // when it was last called for
 	parts       map[int]*file.Part
 }
 
-func (u *uploads) add(up *upload) (id string, err error) {
+// add also returns an upload that had to go, if there is one.
+func (u *uploads) add(up *upload) (id string, gone *upload, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.byID) >= maxUploads {
-		return "", refuse(http.StatusServiceUnavailable, "SlowDown", "%d multipart uploads are under way: complete or abort some.", maxUploads)
+		oldest := slices.MinFunc(slices.Collect(maps.Keys(u.byID)), func(a, b string) int { return u.byID[a].used.Compare(u.byID[b].used) })
+		if gone = u.byID[oldest]; time.Since(gone.used) < abandoned {
+			return "", nil, refuse(http.StatusServiceUnavailable, "SlowDown", "%d multipart uploads are under way: complete or abort some.", maxUploads)
+		}
+		delete(u.byID, oldest)
 	}
 	if u.byID == nil {
 		u.byID = map[string]*upload{}
 	}
 	id = rand.Text()
+	up.used = up.initiated
 	u.byID[id] = up
-	return id, nil
+	return id, gone, nil
 }
 
 func (u *uploads) getLocked(c *call) (*upload, error) {
@@ -59,6 +68,7 @@ func (u *uploads) getLocked(c *call) (*upload, error) {
 	if up == nil || up.bucket != c.bucket || up.key != c.key {
 		return nil, errNoSuchUpload
 	}
+	up.used = time.Now()
 	return up, nil
 }
 
@@ -131,11 +141,17 @@ func (h *Handler) createMultipartUpload(c *call) error {
 	if err := h.checkWrite(c); err != nil {
 		return err
 	}
-	id, err := h.uploads.add(&upload{
+	id, gone, err := h.uploads.add(&upload{
 		bucket: c.bucket, key: c.key, encoding: c.contentEncoding(), initiated: time.Now(), parts: map[int]*file.Part{},
 	})
 	if err != nil {
 		return err
+	}
+	if gone != nil {
+		h.log.Warn("an abandoned upload was aborted", slog.String("bucket", gone.bucket), slog.String("key", gone.key))
+		if err := gone.remove(); err != nil {
+			h.log.Error("the parts of an upload are left", slog.Any("error", err))
+		}
 	}
 	return c.answer(struct {
 		XMLName     xml.Name `xml:"InitiateMultipartUploadResult"`

@@ -2,14 +2,20 @@ package objects_test
 
 import (
 	"bytes"
+	"log/slog"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hydrant-go/hydrant/local/objects"
 )
 
 const minPart = 5 << 20
@@ -162,6 +168,48 @@ func TestAbort(t *testing.T) {
 	if err := left.part(1, nil); code(err) != "NoSuchUpload" {
 		t.Errorf("a part after Close: %v", err)
 	}
+}
+
+// TestAbandonedUploads: those that nobody ends don't keep new ones out for ever, and
+// those at work are left alone.
+func TestAbandonedUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := objects.New(objects.Config{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		call := func(method, path string) (int, string) {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("part")))
+			return w.Code, w.Body.String()
+		}
+		call("PUT", "/b")
+		_, first := call("POST", "/b/first?uploads=")
+		_, id, _ := strings.Cut(first, "<UploadId>")
+		id, _, _ = strings.Cut(id, "<")
+		for range 999 {
+			call("POST", "/b/k?uploads=")
+		}
+		if status, text := call("POST", "/b/k?uploads="); status != 503 || !strings.Contains(text, "SlowDown") {
+			t.Errorf("one more: %d %s", status, text)
+		}
+		time.Sleep(5 * time.Minute)
+		if status, text := call("PUT", "/b/first?partNumber=1&uploadId="+id); status != 200 {
+			t.Errorf("a part: %d %s", status, text)
+		}
+		for range 999 {
+			if status, text := call("POST", "/b/k?uploads="); status != 200 {
+				t.Fatalf("one more, later: %d %s", status, text)
+			}
+		}
+		if status, _ := call("POST", "/b/k?uploads="); status != 503 {
+			t.Errorf("when all are new: %d", status)
+		}
+		if status, text := call("PUT", "/b/first?partNumber=2&uploadId="+id); status != 200 {
+			t.Errorf("a part of the one at work: %d %s", status, text)
+		}
+	})
 }
 
 // TestCompleteFails: what can't become an object can still be aborted.

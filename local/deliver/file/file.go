@@ -3,7 +3,7 @@
 //
 // A name that begins with a dot is no bucket's: dir/.unfinished holds what is
 // being written, dir/.encodings the Content-Encoding of objects whose name does
-// not tell it.
+// not tell it, dir/.removed an empty file for each bucket that RemoveBucket has removed.
 package file
 
 import (
@@ -59,8 +59,12 @@ func (d *Dir) make() (*os.Root, error) {
 	return os.OpenRoot(d.path)
 }
 
+// removed has a file for each bucket that was removed by its name, and not made again.
+const removed = ".removed"
+
 // Put writes o and returns when it is on the disk. It refuses names with
-// [ErrName], and makes the bucket if need be.
+// [ErrName], and makes the bucket if need be; but not one that RemoveBucket has
+// removed: that is a [deliver.ErrNoBucket], as whoever removed it expects.
 func (d *Dir) Put(ctx context.Context, o *deliver.Object) error {
 	_, err := d.Create(ctx, o.Bucket, o.Key, o.ContentEncoding, func(w io.Writer) error {
 		_, err := o.WriteTo(w)
@@ -91,6 +95,9 @@ func (d *Dir) create(ctx context.Context, bucket, key, encoding string, fill fun
 	defer root.Close()
 	if err := noLinks(root, name); err != nil {
 		return nil, err
+	}
+	if wasRemoved(root, bucket) {
+		return nil, deliver.ErrNoBucket
 	}
 	temp, info, err := write(root, fill)
 	if err != nil {

@@ -203,7 +203,26 @@ func (d *Dir) makeBucket(bucket string) error {
 		return err
 	}
 	defer root.Close()
-	return root.Mkdir(filepath.Dir(name), 0o777)
+	if err := root.Mkdir(filepath.Dir(name), 0o777); err != nil {
+		return err
+	}
+	return missingIsFine(root.Remove(filepath.Join(removed, bucket)))
+}
+
+func missingIsFine(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// wasRemoved tells whether a bucket is gone because it was removed: one that somebody has
+// made in the folder by other means is there.
+func wasRemoved(root *os.Root, bucket string) bool {
+	if _, err := root.Lstat(filepath.Join(removed, bucket)); err != nil {
+		return false
+	}
+	return errors.Is(lstatBucket(root, bucket), fs.ErrNotExist)
 }
 
 // RemoveBucket removes a bucket without objects. The error is an [fs.ErrExist]
@@ -228,7 +247,13 @@ func (d *Dir) removeBucket(bucket string) error {
 	if err := lstatBucket(root, bucket); err != nil {
 		return err
 	}
-	return missing(removeFolders(root, bucket))
+	if err := missing(removeFolders(root, bucket)); err != nil {
+		return err
+	}
+	if err := root.Mkdir(removed, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return root.WriteFile(filepath.Join(removed, bucket), nil, 0o666)
 }
 
 // removeFolders removes dir if it holds nothing but folders that do.

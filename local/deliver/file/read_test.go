@@ -294,6 +294,39 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
+// TestBucketRemoved: a bucket that was removed is not made again by a Put, also after a
+// restart; one that nobody has removed is.
+func TestBucketRemoved(t *testing.T) {
+	dir, d := open(t)
+	put(t, d, "k", "", "x")
+	if err := d.Remove("b", "k"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemoveBucket("b"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := d.Put(t.Context(), &deliver.Object{Bucket: "b", Key: "k"}); !errors.Is(err, deliver.ErrNoBucket) {
+			t.Errorf("Put into a removed bucket: %v, want deliver.ErrNoBucket", err)
+		}
+		var err error
+		if d, err = file.New(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := files(t, dir); !slices.Equal(left, []string{".removed/b"}) {
+		t.Errorf("left are %q", left)
+	}
+	if err := d.MakeBucket("b"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, d, "k", "", "x")
+	if err := os.RemoveAll(filepath.Join(dir, "b")); err != nil { // by somebody else
+		t.Fatal(err)
+	}
+	put(t, d, "k", "", "x")
+}
+
 // keys lists bucket b; a nil enter enters every folder.
 func keys(t *testing.T, d *file.Dir, enter func(string) bool) (keys []string) {
 	t.Helper()

@@ -259,6 +259,9 @@ func Code(err error) string {
 	if err == nil {
 		return ""
 	}
+	if errors.Is(err, deliver.ErrNoBucket) {
+		return "S3.NoSuchBucket"
+	}
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		if code := "S3." + e.ErrorCode(); slices.Contains(codes, code) {
 			return code
