@@ -287,13 +287,15 @@ func TestReplacedTwice(t *testing.T) {
 		return template
 	}
 	stay := func(in *cloudformation.UpdateStackInput) { in.DisableRollback = aws.Bool(true) }
-	for _, end := range []string{"mended", "rolled back", "deleted"} {
+	for _, end := range []string{"mended", "kept", "rolled back", "deleted"} {
 		id := w.create("s", named("one", true))
 		w.want("s", types.StackStatusCreateComplete, "")
 		for _, name := range []string{"two", "three"} {
 			w.update("s", named(name, false), stay)
 			w.want("s", types.StackStatusUpdateFailed, "The following resource(s) failed to create: [Bad]. ")
 		}
+		w.update("s", named("-", true), stay) // which replaces nothing
+		w.want("s", types.StackStatusUpdateFailed, "The following resource(s) failed to update: [Bucket]. ")
 		if diff := cmp.Diff([]string{"bucket one", "bucket three", "bucket two"}, w.real()); diff != "" {
 			t.Errorf("%s: in between (-want +got):\n%s", end, diff)
 		}
@@ -303,6 +305,10 @@ func TestReplacedTwice(t *testing.T) {
 			w.update("s", named("four", true))
 			w.want("s", types.StackStatusUpdateComplete, "")
 			left = []string{"bucket four"}
+		case "kept":
+			w.update("s", named("three", true))
+			w.want("s", types.StackStatusUpdateComplete, "")
+			left = []string{"bucket three"}
 		case "rolled back":
 			if _, err := w.RollbackStack(t.Context(), &cloudformation.RollbackStackInput{StackName: aws.String("s")}); err != nil {
 				t.Fatal(err)
