@@ -57,6 +57,7 @@ type canaryRun struct {
 	args        []string
 	stdin       string
 	refuse, err float64 // faults
+	service     bool    // it ends by an interrupt
 }
 
 // No verb logs a record's data or a secret, at any level, on stderr or in CloudWatch
@@ -90,6 +91,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		{args: []string{"send", stream, "--max-attempts", "2", "--dead-letter", dead}, stdin: lines, err: 1},
 		{args: []string{"send", stream, "--spool", spool, "--deadline", "300ms", "--drain", "100ms"}, stdin: lines, err: 1},
 		{args: []string{"spool", "ls", spool}},
+		{args: []string{"spool", "show", spool}},
 		{args: []string{"spool", "verify", spool}},
 		{args: []string{"spool", "drain", spool}, refuse: 0.3, err: 0.3},
 		{args: []string{"dead", "ls", dead}},
@@ -100,12 +102,31 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		{args: []string{"streams", "list"}},
 		{args: []string{"streams", "describe", stream}},
 		{args: []string{"streams", "describe", "nope"}},
+		{args: []string{"metrics", stream}},
+		{args: []string{"logs", stream}},
+		{args: []string{"doctor", stream, "--put", "--spool", spool}},
+		{args: []string{"doctor", "nope"}},
+		{args: []string{"deploy", "--stack", "canary"}},
+		{args: []string{"destroy", "--stack", "canary", "--yes"}},
+		{args: []string{"generate", "--records", "10"}},
+		{args: []string{"tail", write("tail.log", lines), "--stream", stream, "--linger", "0"}, refuse: 0.3, err: 0.3, service: true},
+		{args: []string{"local", "--addr", "127.0.0.1:0", "--dir", filepath.Join(dir, "s3")}, service: true},
 	} {
 		fh.SetFaults(&local.Plan{Seed: 1, Refuse: run.refuse, Error: run.err})
 		var stderr bytes.Buffer
 		cmd := command(t, append(fh.env, "AWS_SESSION_TOKEN=canarytoken"), append(run.args, "--log-level", "debug", "--log-group", "/canary")...)
 		cmd.Stdin, cmd.Stderr, cmd.Dir = strings.NewReader(run.stdin), &stderr, dir
-		err := cmd.Run()
+		var stdout safeBuffer
+		cmd.Stdout = &stdout
+		stored := len(fh.sorted())
+		err := cmd.Start()
+		if err == nil && run.service {
+			eventually(t, func() bool { return stdout.String() != "" || len(fh.sorted()) >= stored+len(lines) })
+			interrupt(t, cmd)
+		}
+		if err == nil {
+			err = cmd.Wait()
+		}
 		if code := exitCode(err); code < 0 {
 			t.Fatalf("%.60v: %v", run.args, err)
 		}
