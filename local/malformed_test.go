@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -117,6 +118,8 @@ func TestTruncatedPuts(t *testing.T) {
 	}
 }
 
+const stackTemplate = `{"Parameters":{"P":{"Type":"String","Default":"x"}},"Resources":{"M":{"Type":"AWS::CDK::Metadata","Properties":{"X":{"Fn::Sub":"${P}-${AWS::Region}"}}}},"Outputs":{"O":{"Value":{"Ref":"M"}}}}`
+
 // requests are calls of all APIs, which are good.
 func requests(t testing.TB) []string {
 	encode := func(v any) string {
@@ -137,6 +140,7 @@ func requests(t testing.TB) []string {
 		fh, cw, logs = "Firehose_20150804.", "GraniteServiceVersion20100801.", "Logs_20140328."
 		cborPath     = "/service/GraniteServiceVersion20100801/operation/"
 		rpc, form    = "Smithy-Protocol: rpc-v2-cbor", "Content-Type: application/x-www-form-urlencoded"
+		cfn          = "&Version=2010-05-15"
 		metric       = `{"Namespace":"N","MetricData":[{"MetricName":"m","Dimensions":[{"Name":"d","Value":"v"}],"Values":[1,2],"Counts":[1,3],"Unit":"Count"}]}`
 	)
 	day := map[string]any{"Namespace": "N", "MetricName": "m", "StartTime": cbor.Tag{Number: 1, Content: 1.7e9}, "EndTime": cbor.Tag{Number: 1, Content: 1.70005e9}, "Period": 60, "Statistics": []string{"Sum"}}
@@ -166,6 +170,17 @@ func requests(t testing.TB) []string {
 		post(cborPath+"PutMetricData", encode(map[string]any{"Namespace": "N", "MetricData": []any{map[string]any{"MetricName": "m", "Value": 1.5, "Timestamp": cbor.Tag{Number: 1, Content: 1.7e9}}}}), rpc),
 		post(cborPath+"ListMetrics", encode(map[string]any{"Namespace": "N"}), rpc),
 		post("/", "Action=PutMetricData&Version=2010-08-01&Namespace=N&MetricData.member.1.MetricName=m&MetricData.member.1.Value=1&MetricData.member.1.Dimensions.member.1.Name=d&MetricData.member.1.Dimensions.member.1.Value=v", form),
+		post("/", "Action=CreateStack&StackName=st&TemplateBody="+url.QueryEscape(stackTemplate)+"&Parameters.member.1.ParameterKey=P&Parameters.member.1.ParameterValue=x&Tags.member.1.Key=k&Tags.member.1.Value=v&OnFailure=DELETE"+cfn, form),
+		post("/", "Action=UpdateStack&StackName=st&UsePreviousTemplate=true&Parameters.member.1.ParameterKey=P&Parameters.member.1.ParameterValue=y"+cfn, form),
+		post("/", "Action=CreateChangeSet&StackName=st&ChangeSetName=c&ChangeSetType=UPDATE&TemplateBody="+url.QueryEscape(stackTemplate)+cfn, form),
+		post("/", "Action=DescribeChangeSet&StackName=st&ChangeSetName=c"+cfn, form),
+		post("/", "Action=ExecuteChangeSet&StackName=st&ChangeSetName=c"+cfn, form),
+		post("/", "Action=DescribeStacks&StackName=st"+cfn, form),
+		post("/", "Action=DescribeStackEvents&StackName=st&NextToken=Mw"+cfn, form),
+		post("/", "Action=ListStackResources&StackName=st"+cfn, form),
+		post("/", "Action=GetTemplateSummary&TemplateURL=https%3A%2F%2Fs3.amazonaws.com%2Fb%2Fk"+cfn, form),
+		post("/", "Action=DeleteStack&StackName=st&RetainResources.member.1=M"+cfn, form),
+		post("/", "Action=GetCallerIdentity&Version=2011-06-15", form),
 		post("/", "Action=GetMetricStatistics&Version=2010-08-01&Namespace=N&MetricName=m&StartTime=2026-01-01T00%3A00%3A00Z&EndTime=2026-01-02T00%3A00%3A00Z&Period=60&Statistics.member.1=Sum", form),
 		call(logs+"CreateLogGroup", `{"logGroupName":"g","tags":{"k":"v"}}`),
 		call(logs+"CreateLogStream", `{"logGroupName":"g","logStreamName":"t"}`),

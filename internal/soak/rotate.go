@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -57,6 +58,14 @@ func rotate(ctx context.Context, s *soak) (result, error) {
 	logs := []*logFile{
 		{name: s.path("logs", "renamed.log"), rules: "create\nnocopytruncate\ndelaycompress"}, // its writer goes on for a while
 		{name: s.path("logs", "copied.log"), rules: "copytruncate", still: true, first: 1},
+	}
+	for _, l := range logs {
+		if err := l.open(); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.firstLook(logs); err != nil {
+		return nil, err
 	}
 	writing, stop := context.WithCancel(ctx)
 	defer stop()
@@ -106,6 +115,35 @@ func (r *rotating) tail(spool bool) (*exec.Cmd, *bytes.Buffer) {
 	cmd, stderr := r.hydrant(r.f, args...), new(bytes.Buffer)
 	cmd.Stderr = io.MultiWriter(stderr, r.events)
 	return cmd, stderr
+}
+
+// firstLook has tail see the files: what is rotated before that is nobody's whose
+// path tail follows.
+func (r *rotating) firstLook(logs []*logFile) error {
+	cmd, stderr := r.tail(false)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	seen := func() bool {
+		state, err := os.ReadFile(r.path("state.json"))
+		return err == nil && !slices.ContainsFunc(logs, func(l *logFile) bool { return !bytes.Contains(state, []byte(l.name)) })
+	}
+	for end := time.Now().Add(time.Minute); !seen() && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	ok := seen()
+	if err := errors.Join(cmd.Process.Kill(), ignoreKill(cmd.Wait())); err != nil || !ok {
+		return fmt.Errorf("hydrant tail has not seen the files: %w\n%s", err, stderr)
+	}
+	return nil
+}
+
+// ignoreKill is the end of a process that was killed by us.
+func ignoreKill(err error) error {
+	if killed(err) {
+		return nil
+	}
+	return err
 }
 
 // life is one process, and some time without one.
@@ -199,9 +237,6 @@ func (l *logFile) write(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	l.next = l.first
-	if err := l.open(); err != nil {
-		return err
-	}
 	for ctx.Err() == nil {
 		if err := l.burst(); err != nil {
 			return err

@@ -74,7 +74,10 @@ func (f *fixture) write(key, content string) {
 func (f *fixture) files() (names []string) {
 	f.Helper()
 	err := fs.WalkDir(os.DirFS(f.dir), ".", func(name string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() {
+		switch {
+		case name == ".removed": // what tells of buckets that were removed
+			return fs.SkipDir
+		case err == nil && !e.IsDir():
 			names = append(names, name)
 		}
 		return err

@@ -283,26 +283,46 @@ func TestCrashAnywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a crash at every call")
 	}
+	one := func(w *world) {
+		w.create("s", version(1))
+		w.want("s", types.StackStatusCreateComplete, "")
+	}
+	failing := func() m {
+		template := version(2)
+		resources(template)["Bad"] = m{"Type": "AWS::S3::Bucket", "DependsOn": []string{"Stream", "Log", "Empty"}, "Properties": m{"BucketName": "-"}}
+		return template
+	}
 	operations := map[string]struct {
-		prepared bool // the stack is there
-		run      func(w *world, id string) error
-		want     map[types.StackStatus][]string // the world, by how it ends
+		prepare func(w *world) // what comes before, with another store; nil: nothing
+		run     func(w *world) error
+		want    map[types.StackStatus][]string // the world, by how it ends
 	}{
-		"create": {false, func(w *world, _ string) error {
+		"create": {nil, func(w *world) error {
 			_, err := w.CreateStack(w.t.Context(), &cloudformation.CreateStackInput{StackName: aws.String("s"), TemplateBody: body(version(1))})
 			return err
 		}, map[types.StackStatus][]string{types.StackStatusRollbackComplete: nil, types.StackStatusCreateComplete: firstWorld}},
-		"update": {true, func(w *world, _ string) error {
+		"update": {one, func(w *world) error {
 			_, err := w.UpdateStack(w.t.Context(), &cloudformation.UpdateStackInput{StackName: aws.String("s"), TemplateBody: body(version(2))})
 			return err
 		}, map[types.StackStatus][]string{types.StackStatusUpdateRollbackComplete: firstWorld, types.StackStatusUpdateComplete: secondWorld}},
-		"failing update": {true, func(w *world, _ string) error {
-			template := version(2)
-			resources(template)["Bad"] = m{"Type": "AWS::S3::Bucket", "DependsOn": []string{"Stream", "Log", "Empty"}, "Properties": m{"BucketName": "-"}}
-			_, err := w.UpdateStack(w.t.Context(), &cloudformation.UpdateStackInput{StackName: aws.String("s"), TemplateBody: body(template)})
+		"failing update": {one, func(w *world) error {
+			_, err := w.UpdateStack(w.t.Context(), &cloudformation.UpdateStackInput{StackName: aws.String("s"), TemplateBody: body(failing())})
 			return err
 		}, map[types.StackStatus][]string{types.StackStatusUpdateRollbackComplete: firstWorld}},
-		"delete": {true, func(w *world, _ string) error {
+		"update after one that failed": {func(w *world) {
+			one(w)
+			w.update("s", failing(), func(in *cloudformation.UpdateStackInput) { in.DisableRollback = aws.Bool(true) })
+			w.want("s", types.StackStatusUpdateFailed, "The following resource(s) failed to create: [Bad]. ")
+		}, func(w *world) error {
+			template := version(2)
+			resources(template)["Bucket"] = resource("AWS::S3::Bucket", m{"BucketName": "three"})
+			_, err := w.UpdateStack(w.t.Context(), &cloudformation.UpdateStackInput{StackName: aws.String("s"), TemplateBody: body(template)})
+			return err
+		}, map[types.StackStatus][]string{
+			types.StackStatusUpdateRollbackComplete: firstWorld, types.StackStatusUpdateComplete: {"bucket three", "stream s two/", "group two", "log two"},
+			types.StackStatusUpdateFailed: {"bucket one", "bucket two", "stream s two/", "group one", "log one", "group two", "log two"}, // nothing had begun
+		}},
+		"delete": {one, func(w *world) error {
 			_, err := w.DeleteStack(w.t.Context(), &cloudformation.DeleteStackInput{StackName: aws.String("s")})
 			return err
 		}, map[types.StackStatus][]string{types.StackStatusDeleteComplete: nil}},
@@ -320,7 +340,7 @@ func TestCrashAnywhere(t *testing.T) {
 						}
 						t.Run("", func(t *testing.T) {
 							t.Parallel()
-							if crashOnce(t, op.prepared, op.run, op.want, at+i/2, i%2 == 1) {
+							if crashOnce(t, op.prepare, op.run, op.want, at+i/2, i%2 == 1) {
 								points.Add(1)
 							} else {
 								end.Store(true)
@@ -338,20 +358,18 @@ func TestCrashAnywhere(t *testing.T) {
 }
 
 // crashOnce tells whether there was a call to crash at.
-func crashOnce(t *testing.T, prepared bool, run func(*world, string) error, want map[types.StackStatus][]string, at int, after bool) bool {
+func crashOnce(t *testing.T, prepare func(*world), run func(*world) error, want map[types.StackStatus][]string, at int, after bool) bool {
 	t.Helper()
 	o, dir := newOutside(t), t.TempDir()
-	id := ""
-	if prepared {
+	if prepare != nil {
 		w, _, s := o.open(t, dir, -1, false)
-		id = w.create("s", version(1))
-		w.want("s", types.StackStatusCreateComplete, "")
+		prepare(w)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w, c, s := o.open(t, dir, at, after)
-	if err := run(w, id); err != nil {
+	if err := run(w); err != nil {
 		t.Fatal(err)
 	}
 	for settled := false; !settled; {
@@ -380,7 +398,7 @@ func crashOnce(t *testing.T, prepared bool, run func(*world, string) error, want
 	if err != nil || len(list.StackSummaries) != 1 {
 		t.Fatalf("%s: %+v, %v", where, list, err)
 	}
-	id = *list.StackSummaries[0].StackId
+	id := *list.StackSummaries[0].StackId
 	st := w.settled(id)
 	world, ok := want[st.StackStatus]
 	if !ok {

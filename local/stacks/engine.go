@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -266,7 +267,7 @@ func (s *Store) makeOne(ctx context.Context, st *stack, b *template.Bound, r *te
 	case err != nil:
 		return s.tell(ctx, st, now.with(updateFailed, ""), err)
 	case now.done() && now.same(next.version):
-		next.Physical = now.Physical
+		next.Physical, next.Made = now.Physical, now.Made
 		s.put(st, next.with(now.Status, now.Reason), false)
 		return nil
 	case t.replaces(now, next):
@@ -286,15 +287,20 @@ func (s *Store) create(ctx context.Context, st *stack, t *kind, next, old *resou
 		s.put(st, next.with(begin, ""), true)
 	}
 	q := &request{Caller: st.Caller, stack: st.Name, r: next}
+	var left *leftover
 	if err == nil {
-		next.Physical = t.newID(q)
-		err = s.begin(ctx, st, t, q, begin)
+		next.Physical, next.Made = t.newID(q), rand.Text()
+		left, err = s.begin(ctx, st, t, q, old, begin)
 	}
 	if err == nil {
 		err = t.create(ctx, s, q)
 	}
-	if err != nil { // nothing was made
-		next.Physical = ""
+	switch {
+	case stopped(ctx) && err != nil:
+		return err // what is written down is right, whatever was made
+	case err != nil: // nothing was made
+		s.keepReplaced(st, left)
+		next.Physical, next.Made = "", ""
 		if old != nil {
 			next = old
 		}
@@ -304,36 +310,38 @@ func (s *Store) create(ctx context.Context, st *stack, t *kind, next, old *resou
 	if err := t.settle(ctx, s, q); err != nil {
 		return s.tell(ctx, st, next.with(fail, ""), err)
 	}
-	s.mu.Lock()
-	st.replacedLocked(old)
-	s.mu.Unlock()
 	s.put(st, next.with(complete, ""), true)
 	return nil
 }
 
 // begin writes down what is to be made, so that it is removed if the process ends before
-// its time. It must not be there already, for it would be removed, too.
-func (s *Store) begin(ctx context.Context, st *stack, t *kind, q *request, status string) error {
+// its time. It must not be there already, for it would be removed, too. It returns what
+// becomes of old, if that is to be removed.
+func (s *Store) begin(ctx context.Context, st *stack, t *kind, q *request, old *resource, status string) (*leftover, error) {
 	if err := context.Cause(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	there, err := t.exists(ctx, s, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if there {
-		return reason(fmt.Sprintf("Resource of type '%s' with identifier '%s' already exists.", q.r.Type, q.r.Physical))
+		return nil, reason(fmt.Sprintf("Resource of type '%s' with identifier '%s' already exists.", q.r.Type, q.r.Physical))
 	}
+	s.mu.Lock()
+	left := st.replacedLocked(old)
+	st.Resources[q.r.ID] = q.r.with(status, "")
+	st.changes++
+	s.mu.Unlock()
 	if t.recorded {
-		return nil
+		return left, nil
 	}
-	s.put(st, q.r.with(status, ""), false)
-	return s.keep(st)
+	return left, s.keep(st)
 }
 
 // update changes a resource in place.
 func (s *Store) update(ctx context.Context, st *stack, t *kind, next, old *resource) error {
-	next.Physical, next.Maybe = old.Physical, old.versions()
+	next.Physical, next.Made, next.Maybe = old.Physical, old.Made, old.versions()
 	s.put(st, next.with(updateInProgress, ""), true)
 	q := &request{Caller: st.Caller, stack: st.Name, r: next, was: next.Maybe}
 	err := context.Cause(ctx)

@@ -179,3 +179,62 @@ func TestEvents(t *testing.T) {
 	}
 	w.wantNothing()
 }
+
+// Resources come and go as conditions say.
+func TestConditions(t *testing.T) {
+	w := newWorld(t, local.Config{})
+	conditional := resource("AWS::Logs::LogGroup", m{"LogGroupName": "g"})
+	conditional["Condition"] = "On"
+	template := m{
+		"Parameters": m{"P": m{"Type": "String"}}, "Conditions": m{"On": m{"Fn::Equals": []any{ref("P"), "on"}}},
+		"Resources": m{"G": conditional, "R": resource("AWS::CDK::Metadata", m{"X": m{"Fn::If": []any{"On", ref("G"), "none"}}})},
+		"Outputs":   m{"O": m{"Condition": "On", "Value": ref("G")}},
+	}
+	set := func(value string) []types.Parameter { return parameters("P", value) }
+	id := w.create("s", template, func(in *cloudformation.CreateStackInput) { in.Parameters = set("on") })
+	for _, value := range []string{"on", "off", "on", "off"} {
+		if value == "off" || w.settled("s").StackStatus != types.StackStatusCreateComplete {
+			w.update("s", template, func(in *cloudformation.UpdateStackInput) { in.Parameters = set(value) })
+			w.want("s", types.StackStatusUpdateComplete, "")
+		}
+		want := 0
+		if value == "on" {
+			want = 1
+		}
+		if names, outputs := w.real(), w.describe("s").Outputs; len(names) != want || len(outputs) != want {
+			t.Errorf("%s: %q, %v", value, names, outputs)
+		}
+	}
+	w.delete("s")
+	w.want(id, types.StackStatusDeleteComplete, "")
+}
+
+// A resource that is replaced by one of the same name elsewhere is replaced.
+func TestSameName(t *testing.T) {
+	w := newWorld(t, local.Config{})
+	template := func(group string, good bool) m {
+		all := m{
+			"A": resource("AWS::Logs::LogGroup", m{"LogGroupName": "a"}), "B": resource("AWS::Logs::LogGroup", m{"LogGroupName": "b"}),
+			"L": resource("AWS::Logs::LogStream", m{"LogGroupName": ref(group), "LogStreamName": "l"}),
+		}
+		if !good {
+			all["Bad"] = m{"Type": "AWS::S3::Bucket", "DependsOn": "L", "Properties": m{"BucketName": "-"}}
+		}
+		return m{"Resources": all}
+	}
+	id := w.create("s", template("A", true))
+	w.want("s", types.StackStatusCreateComplete, "")
+	w.update("s", template("B", false))
+	w.want("s", types.StackStatusUpdateRollbackComplete, "")
+	if diff := cmp.Diff([]string{"group a", "group b", "log a l"}, w.real()); diff != "" {
+		t.Errorf("rolled back (-want +got):\n%s", diff)
+	}
+	w.update("s", template("B", true))
+	w.want("s", types.StackStatusUpdateComplete, "")
+	if diff := cmp.Diff([]string{"group a", "group b", "log b l"}, w.real()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	w.delete("s")
+	w.want(id, types.StackStatusDeleteComplete, "")
+	w.wantNothing()
+}

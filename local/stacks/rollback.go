@@ -29,17 +29,27 @@ func (st *stack) beginLocked() {
 }
 
 // replacedLocked notes that a resource that this update itself has made, before it failed
-// the last time, is needless now. What was there before the update stays until the end.
-func (st *stack) replacedLocked(old *resource) {
+// the last time, is needless now. What was there before the update stays until the end,
+// and is no leftover yet: it returns nil, as for no old resource.
+func (st *stack) replacedLocked(old *resource) *leftover {
 	if old == nil {
-		return
+		return nil
 	}
 	if st.Before != nil {
-		if was := st.Before.Resources[old.ID]; was != nil && was.Physical == old.Physical {
-			return
+		if was := st.Before.Resources[old.ID]; was != nil && was.Made == old.Made {
+			return nil
 		}
 	}
-	st.Cleanup = append(st.Cleanup, &leftover{Resource: old, Keep: keeps(old.UpdateReplacePolicy, false)})
+	left := &leftover{Resource: old, Keep: keeps(old.UpdateReplacePolicy, false)}
+	st.Cleanup = append(st.Cleanup, left)
+	return left
+}
+
+// keepReplaced takes back that a resource is replaced.
+func (s *Store) keepReplaced(st *stack, left *leftover) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Cleanup = slices.DeleteFunc(st.Cleanup, func(l *leftover) bool { return l == left })
 }
 
 // leaveLocked, at the end of an update, finds what is to be removed: what the template
@@ -60,7 +70,7 @@ func (st *stack) leaveLocked(bound *template.Bound) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(st.Before.Resources)) {
 		was := st.Before.Resources[id]
-		if r := st.Resources[id]; r != nil && r.Physical != was.Physical {
+		if r := st.Resources[id]; r != nil && r.Made != was.Made {
 			st.Cleanup = append(st.Cleanup, &leftover{Resource: was, Keep: keepsReplaced(was, r.UpdateReplacePolicy)})
 		}
 	}
@@ -101,7 +111,7 @@ func (s *Store) remove(ctx context.Context, st *stack) {
 	list = append(list, st.Cleanup...)
 	if st.Before != nil {
 		for _, was := range st.Before.Resources { // that were replaced
-			if r := st.Resources[was.ID]; r == nil || r.Physical != was.Physical {
+			if r := st.Resources[was.ID]; r == nil || r.Made != was.Made {
 				list = append(list, &leftover{was, keeps(was.DeletionPolicy, false)})
 			}
 		}
@@ -214,7 +224,7 @@ func (s *Store) removeOne(ctx context.Context, st *stack, l *leftover) error {
 func (s *Store) removed(st *stack, r *resource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if was := st.Resources[r.ID]; was != nil && was.Physical == r.Physical {
+	if was := st.Resources[r.ID]; was != nil && was.Made == r.Made {
 		st.Resources[r.ID] = r
 	}
 	st.noteLocked(r)
@@ -270,7 +280,7 @@ func (s *Store) revertOne(ctx context.Context, st *stack, was *resource) error {
 		s.mu.Unlock()
 		return nil
 	}
-	if now.there() && now.Physical != was.Physical { // it was replaced
+	if now.there() && now.Made != was.Made { // it was replaced
 		st.Cleanup = append(st.Cleanup, &leftover{now, keeps(now.DeletionPolicy, true) && !st.RetainExceptOnCreate})
 		st.putLocked(was.with(updateComplete, ""))
 		s.mu.Unlock()

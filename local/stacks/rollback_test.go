@@ -1,6 +1,7 @@
 package stacks_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -286,13 +287,15 @@ func TestReplacedTwice(t *testing.T) {
 		return template
 	}
 	stay := func(in *cloudformation.UpdateStackInput) { in.DisableRollback = aws.Bool(true) }
-	for _, end := range []string{"mended", "rolled back", "deleted"} {
+	for _, end := range []string{"mended", "kept", "rolled back", "deleted"} {
 		id := w.create("s", named("one", true))
 		w.want("s", types.StackStatusCreateComplete, "")
 		for _, name := range []string{"two", "three"} {
 			w.update("s", named(name, false), stay)
 			w.want("s", types.StackStatusUpdateFailed, "The following resource(s) failed to create: [Bad]. ")
 		}
+		w.update("s", named("-", true), stay) // which replaces nothing
+		w.want("s", types.StackStatusUpdateFailed, "The following resource(s) failed to update: [Bucket]. ")
 		if diff := cmp.Diff([]string{"bucket one", "bucket three", "bucket two"}, w.real()); diff != "" {
 			t.Errorf("%s: in between (-want +got):\n%s", end, diff)
 		}
@@ -302,6 +305,10 @@ func TestReplacedTwice(t *testing.T) {
 			w.update("s", named("four", true))
 			w.want("s", types.StackStatusUpdateComplete, "")
 			left = []string{"bucket four"}
+		case "kept":
+			w.update("s", named("three", true))
+			w.want("s", types.StackStatusUpdateComplete, "")
+			left = []string{"bucket three"}
 		case "rolled back":
 			if _, err := w.RollbackStack(t.Context(), &cloudformation.RollbackStackInput{StackName: aws.String("s")}); err != nil {
 				t.Fatal(err)
@@ -353,6 +360,9 @@ func TestCancelled(t *testing.T) {
 		time.Sleep(time.Minute)
 		_, err = w.DeleteStack(t.Context(), &cloudformation.DeleteStackInput{StackName: aws.String("s")})
 		check(t, "delete meanwhile", err, "ValidationError: Stack [s] cannot be deleted while in status UPDATE_IN_PROGRESS")
+		if st := w.describe("s"); len(st.Outputs) != 3 {
+			t.Errorf("outputs meanwhile: %v", st.Outputs)
+		}
 		if _, err = w.CancelUpdateStack(t.Context(), &cloudformation.CancelUpdateStackInput{StackName: aws.String("s")}); err != nil {
 			t.Fatal(err)
 		}
@@ -371,5 +381,39 @@ func TestCancelled(t *testing.T) {
 		w.update("s", encrypted)
 		time.Sleep(3 * time.Hour)
 		w.want("s", types.StackStatusUpdateComplete, "")
+	})
+}
+
+// When a resource fails, those that take their time are not waited for.
+func TestSiblingsAreCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, local.Config{StateDelay: time.Hour})
+		template := m{"Resources": m{
+			"Slow": resource("AWS::KinesisFirehose::DeliveryStream", m{"S3DestinationConfiguration": m{
+				"BucketARN": "arn:aws:s3:::b", "RoleARN": "arn:aws:iam::123456789012:role/r",
+			}}),
+			"Bad": m{"Type": "AWS::S3::Bucket", "DependsOn": "Last", "Properties": m{"BucketName": "-"}},
+		}}
+		last := "Last"
+		for i := range 20 {
+			next := fmt.Sprintf("R%d", i)
+			resources(template)[last] = m{"Type": "AWS::CDK::Metadata", "DependsOn": next}
+			last = next
+		}
+		resources(template)[last] = m{"Type": "AWS::CDK::Metadata"}
+		w.create("s", template)
+		time.Sleep(time.Minute)
+		if st := w.describe("s"); st.StackStatus != types.StackStatusRollbackInProgress && st.StackStatus != types.StackStatusRollbackComplete {
+			t.Errorf("%s", st.StackStatus)
+		}
+		time.Sleep(3 * time.Hour)
+		w.want("s", types.StackStatusRollbackComplete, "")
+		if got := of(w.events("s"), "Slow"); !slices.Contains(got, "CREATE_FAILED: Resource creation cancelled") {
+			t.Errorf("%q", got)
+		}
+		if got := of(w.events("s"), "stack"); got[1] != "ROLLBACK_IN_PROGRESS: The following resource(s) failed to create: [Bad, Slow]. Rollback requested by user." {
+			t.Errorf("%q", got)
+		}
+		w.wantNothing()
 	})
 }

@@ -21,30 +21,39 @@ import (
 
 // Statuses of stacks; resources have most of them too.
 const (
-	reviewInProgress        = "REVIEW_IN_PROGRESS"
-	createInProgress        = "CREATE_IN_PROGRESS"
-	createFailed            = "CREATE_FAILED"
-	createComplete          = "CREATE_COMPLETE"
-	rollbackInProgress      = "ROLLBACK_IN_PROGRESS"
-	rollbackFailed          = "ROLLBACK_FAILED"
-	rollbackComplete        = "ROLLBACK_COMPLETE"
-	deleteInProgress        = "DELETE_IN_PROGRESS"
-	deleteFailed            = "DELETE_FAILED"
-	deleteComplete          = "DELETE_COMPLETE"
-	deleteSkipped           = "DELETE_SKIPPED" // of resources only
-	updateInProgress        = "UPDATE_IN_PROGRESS"
-	updateFailed            = "UPDATE_FAILED"
-	updateCleanup           = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-	updateComplete          = "UPDATE_COMPLETE"
-	updateRollback          = "UPDATE_ROLLBACK_IN_PROGRESS"
-	updateRollbackFailed    = "UPDATE_ROLLBACK_FAILED"
-	updateRollbackCleanup   = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
-	updateRollbackComplete  = "UPDATE_ROLLBACK_COMPLETE"
-	userInitiated           = "User Initiated"
-	stackType               = "AWS::CloudFormation::Stack"
-	retain                  = "Retain" // a DeletionPolicy
-	retainExceptOnCreate    = "RetainExceptOnCreate"
-	rollback, nothing, drop = "ROLLBACK", "DO_NOTHING", "DELETE" // of OnFailure
+	reviewInProgress       = "REVIEW_IN_PROGRESS"
+	createInProgress       = "CREATE_IN_PROGRESS"
+	createFailed           = "CREATE_FAILED"
+	createComplete         = "CREATE_COMPLETE"
+	rollbackInProgress     = "ROLLBACK_IN_PROGRESS"
+	rollbackFailed         = "ROLLBACK_FAILED"
+	rollbackComplete       = "ROLLBACK_COMPLETE"
+	deleteInProgress       = "DELETE_IN_PROGRESS"
+	deleteFailed           = "DELETE_FAILED"
+	deleteComplete         = "DELETE_COMPLETE"
+	deleteSkipped          = "DELETE_SKIPPED" // of resources only
+	updateInProgress       = "UPDATE_IN_PROGRESS"
+	updateFailed           = "UPDATE_FAILED"
+	updateCleanup          = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+	updateComplete         = "UPDATE_COMPLETE"
+	updateRollback         = "UPDATE_ROLLBACK_IN_PROGRESS"
+	updateRollbackFailed   = "UPDATE_ROLLBACK_FAILED"
+	updateRollbackCleanup  = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+	updateRollbackComplete = "UPDATE_ROLLBACK_COMPLETE"
+)
+
+const (
+	userInitiated = "User Initiated" // the reason of what a caller wants
+	stackType     = "AWS::CloudFormation::Stack"
+
+	// Policies that keep a resource.
+	retain               = "Retain"
+	retainExceptOnCreate = "RetainExceptOnCreate"
+
+	// What a failed creation leads to, OnFailure.
+	rollback = "ROLLBACK"
+	nothing  = "DO_NOTHING"
+	drop     = "DELETE"
 )
 
 const (
@@ -134,7 +143,10 @@ type output struct {
 type resource struct {
 	ID, Type string
 	// Physical is what Ref gives. Empty: nothing was made.
-	Physical       string
+	Physical string
+	// Made tells one making from another. Two may have the same Physical: log streams of
+	// two groups, say.
+	Made           string
 	Status, Reason string
 	Updated        time.Time
 	version
