@@ -69,7 +69,7 @@ func TestLog(t *testing.T) {
 		"DEBUG control call DescribeDeliveryStream 0 0, attempt 0, 0/0  0s",
 		fmt.Sprintf("WARN put call failed PutRecordBatch 2 %d, attempt 1, 0/0 ServiceUnavailableException 0s", 2*size),
 		fmt.Sprintf("WARN put call failed PutRecordBatch 2 %d, attempt 2, 0/0  0s", 2*size),
-		fmt.Sprintf("WARN records refused PutRecordBatch 2 %d, attempt 3, 1/1 ServiceUnavailableException 0s", 2*size),
+		fmt.Sprintf("INFO records refused PutRecordBatch 2 %d, attempt 3, 1/1 ServiceUnavailableException 0s", 2*size),
 		fmt.Sprintf("DEBUG put call PutRecordBatch 1 %d, attempt 4, 1/0  3s", size),
 		fmt.Sprintf("WARN put call failed PutRecordBatch 1 %d, attempt 1, 0/0 InvalidKMSResourceException 0s", size),
 		"ERROR records in the dead letter  1 0, attempt 0, 0/0 InvalidKMSResourceException 0s",

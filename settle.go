@@ -344,8 +344,9 @@ func (p *Producer) countLocked(now time.Time, o *outcome, add *tally) {
 	}
 }
 
-// report logs a call: at debug if all went well, else at warn with the wait before
-// what has failed is sent again.
+// report logs a call: at debug if all went well, at info if records were refused, as in
+// pacing they are now and then, and at warn if it failed; with the wait before what has
+// failed is sent again.
 func (p *Producer) report(c *call, o *outcome, wait time.Duration) {
 	level, message, failed := slog.LevelDebug, "put call", o.because
 	switch {
@@ -355,7 +356,7 @@ func (p *Producer) report(c *call, o *outcome, wait time.Duration) {
 			level = slog.LevelWarn
 		}
 	case o.refused > 0:
-		level, message = slog.LevelWarn, "records refused"
+		level, message = slog.LevelInfo, "records refused"
 	}
 	ctx := context.Background() // also when the producer's has ended
 	if !p.log.Enabled(ctx, level) {
