@@ -64,13 +64,13 @@ func (l *List) start() {
 	})
 }
 
-// elapsed is the time that the job has taken, in whole seconds once it is more than one.
-func (l *List) elapsed() time.Duration {
-	d := time.Since(l.began)
-	if d > time.Second {
-		d = d.Truncate(time.Second)
+// elapsed is the time that the job has taken, in whole seconds.
+func (l *List) elapsed() string {
+	d := time.Since(l.began).Truncate(time.Second)
+	if d == 0 {
+		return "0s"
 	}
-	return d
+	return Duration(d)
 }
 
 // Set makes a row of cells, or changes the one with this key. line is what tells of
@@ -146,7 +146,7 @@ func (l *List) drawLocked() {
 		// The last column stays free: a terminal may wrap when it is written to.
 		fmt.Fprintln(&out, cut(row.render(widths), width-1))
 	}
-	fmt.Fprintln(&out, cut(Duration(l.elapsed()), width-1))
+	fmt.Fprintln(&out, cut(l.elapsed(), width-1))
 	l.drawn = len(rows) + 1
 	_, _ = io.WriteString(l.w, out.String())
 }

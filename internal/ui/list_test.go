@@ -68,7 +68,7 @@ func TestList(t *testing.T) {
 		checkGlass(t, g, "begin 1")
 		l.Set("a", "unseen", "busy", "Größe", "x")
 		l.Set("b", "unseen", "not yet", "B")
-		checkGlass(t, g, "begin 1", "busy     Größe  x", "not yet  B", "0ms")
+		checkGlass(t, g, "begin 1", "busy     Größe  x", "not yet  B", "0s")
 		time.Sleep(3500 * time.Millisecond)
 		synctest.Wait()
 		checkGlass(t, g, "begin 1", "busy     Größe  x", "not yet  B", "3.0s")
@@ -98,9 +98,9 @@ func TestListLow(t *testing.T) {
 	for i := range 6 {
 		l.Set(fmt.Sprint(i), "", fmt.Sprint("row ", i))
 	}
-	checkGlass(t, g, "row 3", "row 4", "row 5", "0ms")
+	checkGlass(t, g, "row 3", "row 4", "row 5", "0s")
 	l.Set("1", "", "row 1 again")
-	checkGlass(t, g, "row 1 again", "row 4", "row 5", "0ms")
+	checkGlass(t, g, "row 1 again", "row 4", "row 5", "0s")
 }
 
 func TestListWithoutTerminal(t *testing.T) {
