@@ -361,6 +361,9 @@ func (c *clientCase) runScript(t *testing.T, missing, interpreter, script string
 // command is one of the client's processes, which has a minute.
 func (c *clientCase) command(t *testing.T, missing, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves out the programs of others")
+	}
 	path, err := exec.LookPath(name)
 	if err != nil {
 		t.Skip(missing)

@@ -323,6 +323,9 @@ func (st *store) bare(method, url, body string) (int, string) {
 // argument is the store's.
 func (st *store) run(name string, args ...string) string {
 	st.Helper()
+	if testing.Short() {
+		st.Skip("-short leaves out the programs of others")
+	}
 	path, err := exec.LookPath(name)
 	if err != nil {
 		st.Skipf("%s is not installed", name)

@@ -279,6 +279,9 @@ func TestEncodeAtOnce(t *testing.T) {
 // tool is a program of this machine, or the test is skipped.
 func tool(t *testing.T, name string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves out the programs of others")
+	}
 	path, err := exec.LookPath(name)
 	if err != nil {
 		t.Skipf("%s is not on this machine: what it reads goes untested", name)
@@ -409,6 +412,9 @@ class Unsnap {
 // snappyJava are the arguments with which java runs unsnap.
 func snappyJava(t *testing.T, source string) []string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves out the programs of others")
+	}
 	const jar = "/usr/share/java/snappy-java.jar"
 	if _, err := os.Stat(jar); err != nil {
 		t.Skip("snappy-java (Debian: libsnappy-java) is not on this machine: what it reads goes untested")

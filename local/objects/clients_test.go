@@ -76,6 +76,9 @@ func runGo(t *testing.T, f *fixture, keys []string) {
 // it is missing.
 func (f *fixture) command(missing, name string, args ...string) *exec.Cmd {
 	f.Helper()
+	if testing.Short() {
+		f.Skip("-short leaves out the programs of others")
+	}
 	path, err := exec.LookPath(name)
 	if err != nil {
 		f.Skip(missing)

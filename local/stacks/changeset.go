@@ -132,7 +132,9 @@ func (s *Store) createChangeSet(ctx context.Context, c awsapi.Caller, in *create
 	}
 	env := envOf(c, nameOf(*in.StackName), newStackID(c, nameOf(*in.StackName)), in.NotificationARNs)
 	if st != nil {
-		env = st.env()
+		s.mu.Lock()
+		env = st.envLocked()
+		s.mu.Unlock()
 	}
 	p, err := s.plan(ctx, &in.deployment, env, now)
 	if err != nil {

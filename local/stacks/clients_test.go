@@ -95,6 +95,9 @@ print(json.dumps(out))
 `
 
 func TestBoto3(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out the programs of others")
+	}
 	if exec.Command("python3", "-c", "import boto3").Run() != nil {
 		t.Skip("boto3 is not installed: python3 -m pip install boto3")
 	}
@@ -142,6 +145,9 @@ func wantEmpty(t *testing.T, dir string) {
 
 // aws cloudformation deploy, also by way of a bucket, and wait.
 func TestCLI(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out the programs of others")
+	}
 	path, err := exec.LookPath("aws")
 	if err != nil {
 		t.Skip("the AWS CLI is not installed: https://docs.aws.amazon.com/cli/ tells how")
@@ -192,6 +198,9 @@ func cdkCLI() string {
 
 // The CDK deploys, finds nothing to do, deploys a change, and destroys.
 func TestCDK(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out the programs of others")
+	}
 	cdk := cdkCLI()
 	if cdk == "" {
 		t.Skip("the CDK's command is not there: npm install in cdk, or set HYDRANT_CDK to it")

@@ -102,7 +102,7 @@ func (s *Store) updateStack(ctx context.Context, c awsapi.Caller, in *struct{ de
 	if now == nil { // the call has come before
 		return stackOutput{st.ID}, nil
 	}
-	p, err := s.plan(ctx, &in.deployment, st.env(), now)
+	p, err := s.plan(ctx, &in.deployment, now.env, now)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ type snapshot struct {
 }
 
 func (st *stack) snapshotLocked() *snapshot {
-	now := &snapshot{env: st.env(), status: st.Status, resources: map[string]*resource{}, definition: st.definition}
+	now := &snapshot{env: st.envLocked(), status: st.Status, resources: map[string]*resource{}, definition: st.definition}
 	for id, r := range st.Resources {
 		if r.there() {
 			now.resources[id] = r

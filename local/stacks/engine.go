@@ -92,7 +92,7 @@ var errSuperseded = errors.New("the operation on the stack was cancelled")
 // apply makes the resources what the stack's template says.
 func (s *Store) apply(ctx context.Context, st *stack) {
 	s.mu.Lock()
-	env, def := st.env(), st.definition
+	env, def := st.envLocked(), st.definition
 	s.mu.Unlock()
 	bound, err := bind(env, def.Template, def.Values)
 	if err == nil {

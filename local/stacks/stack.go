@@ -386,8 +386,8 @@ func (s *Store) forgetLocked(st *stack) {
 	}
 }
 
-// env is what the stack's template is evaluated in.
-func (st *stack) env() template.Env {
+// envLocked is what the stack's template is evaluated in.
+func (st *stack) envLocked() template.Env {
 	return template.Env{Region: st.Region, Account: st.Account, StackName: st.Name, StackID: st.ID, NotificationARNs: st.NotificationARNs}
 }
 

@@ -47,6 +47,9 @@ server.serve_forever()
 // TestForeignReceiver: an endpoint that shares no code with us reads what was
 // sent, and what it answers is an acknowledgement.
 func TestForeignReceiver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out the programs of others")
+	}
 	path, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")
