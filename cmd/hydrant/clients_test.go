@@ -217,7 +217,7 @@ func goConfig(t *testing.T, env []string) aws.Config {
 			os.Unsetenv(name)
 		}
 	}
-	for _, v := range slices.Concat(env, []string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}) {
+	for _, v := range slices.Concat(env, []string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", raceExit}) {
 		name, value, _ := strings.Cut(v, "=")
 		t.Setenv(name, value)
 	}

@@ -23,7 +23,7 @@ func command(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := &exec.Cmd{
 		Path: os.Args[0], Args: append([]string{"hydrant"}, args...), Dir: t.TempDir(),
-		Env: append(env, "HOME="+t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"),
+		Env: append(env, "HOME="+t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", raceExit),
 	}
 	t.Cleanup(func() {
 		if cmd.ProcessState == nil && cmd.Process != nil {

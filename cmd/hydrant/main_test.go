@@ -34,6 +34,10 @@ import (
 	"github.com/hydrant-go/hydrant/server"
 )
 
+// raceExit has processes under the race detector end at once. They would wait for a second,
+// each of them, for races that other threads may still run into.
+const raceExit = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hydrant": main})
 }
@@ -290,7 +294,7 @@ func setUpScript(env *testscript.Env) error {
 	})
 	env.Values["site"] = f
 	env.Vars = append(env.Vars, f.env...)
-	env.Vars = append(env.Vars, "HOME="+env.WorkDir, "AWS_EC2_METADATA_DISABLED=true", "FIREHOSE_DIR="+f.dir)
+	env.Vars = append(env.Vars, "HOME="+env.WorkDir, "AWS_EC2_METADATA_DISABLED=true", raceExit, "FIREHOSE_DIR="+f.dir)
 	return nil
 }
 
