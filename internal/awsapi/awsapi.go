@@ -72,6 +72,25 @@ type Service struct {
 // is; [ErrReset]; or any other, which the client sees as InternalFailure (HTTP 500).
 type Operation func(context.Context, *Call) (any, error)
 
+// Input is an operation whose input is decoded into an In.
+func Input[In any](op func(context.Context, *Call, *In) (any, error)) Operation {
+	return func(ctx context.Context, c *Call) (any, error) {
+		in := new(In)
+		if err := c.Decode(in); err != nil {
+			return nil, err
+		}
+		return op(ctx, c, in)
+	}
+}
+
+// Unsupported adds operations that are known and refused by name. Spaces separate the
+// names.
+func (s *Service) Unsupported(names string) {
+	for name := range strings.FieldsSeq(names) {
+		s.Operations[name] = nil
+	}
+}
+
 // Call is what an operation is called with.
 type Call struct {
 	Caller

@@ -3,6 +3,7 @@ package awsapi
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -77,6 +78,19 @@ func JSON(v any) []byte {
 		panic("awsapi: an answer that cannot be JSON: " + err.Error())
 	}
 	return text
+}
+
+// Token makes a token of the place where a page has ended.
+func Token(place any) string { return base64.RawURLEncoding.EncodeToString(JSON(place)) }
+
+// ReadToken reads the place of a token into a pointer. Its error is for no client: each
+// API has its own.
+func ReadToken(token string, place any) error {
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, place)
 }
 
 var cborMode = func() cbor.EncMode {

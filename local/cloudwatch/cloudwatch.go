@@ -55,9 +55,7 @@ func Service(s *Store) *awsapi.Service {
 		},
 		QueryError: queryError,
 	}
-	for _, name := range strings.Fields(unsupported) {
-		service.Operations[name] = nil
-	}
+	service.Unsupported(unsupported)
 	return service
 }
 
@@ -74,13 +72,7 @@ func queryError(code string) string {
 
 // operation is one whose input is an In.
 func operation[In any](op func(*awsapi.Call, *In) (any, error)) awsapi.Operation {
-	return func(_ context.Context, c *awsapi.Call) (any, error) {
-		in := new(In)
-		if err := c.Decode(in); err != nil {
-			return nil, err
-		}
-		return op(c, in)
-	}
+	return awsapi.Input(func(_ context.Context, c *awsapi.Call, in *In) (any, error) { return op(c, in) })
 }
 
 // dimension is one as it travels.

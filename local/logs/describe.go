@@ -2,8 +2,6 @@ package logs
 
 import (
 	"cmp"
-	"encoding/base64"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -66,7 +64,7 @@ func (s *Store) describeLogGroups(c awsapi.Caller, in *describeLogGroupsInput) (
 	out := describeLogGroupsOutput{LogGroups: []describedGroup{}}
 	if len(names) > limit {
 		names = names[:limit]
-		out.NextToken = writeToken(names[limit-1])
+		out.NextToken = awsapi.Token(names[limit-1])
 	}
 	now := time.Now().UnixMilli()
 	for _, name := range names {
@@ -186,7 +184,7 @@ func (s *Store) describeLogStreams(c awsapi.Caller, in *describeLogStreamsInput)
 	out := describeLogStreamsOutput{LogStreams: []describedStream{}}
 	if len(places) > limit {
 		places = places[:limit]
-		out.NextToken = writeToken(places[limit-1])
+		out.NextToken = awsapi.Token(places[limit-1])
 	}
 	for _, p := range places {
 		out.LogStreams = append(out.LogStreams, found[p])
@@ -219,18 +217,8 @@ func (st *stream) describe(expired int64) describedStream {
 	return d
 }
 
-// writeToken makes a token of where a page ended.
-func writeToken(last any) string { return base64.RawURLEncoding.EncodeToString(awsapi.JSON(last)) }
-
 func readToken(token *string, last any) error {
-	if token == nil {
-		return nil
-	}
-	text, err := base64.RawURLEncoding.DecodeString(*token)
-	if err == nil {
-		err = json.Unmarshal(text, last)
-	}
-	if err != nil {
+	if token != nil && awsapi.ReadToken(*token, last) != nil {
 		return invalid("The specified nextToken is invalid.")
 	}
 	return nil

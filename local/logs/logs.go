@@ -165,21 +165,13 @@ func Service(s *Store) *awsapi.Service {
 			"FilterLogEvents":       operation(s.filterLogEvents),
 		},
 	}
-	for _, name := range strings.Fields(unsupported) {
-		service.Operations[name] = nil
-	}
+	service.Unsupported(unsupported)
 	return service
 }
 
 // operation is one whose input is an In.
 func operation[In any](op func(awsapi.Caller, *In) (any, error)) awsapi.Operation {
-	return func(_ context.Context, c *awsapi.Call) (any, error) {
-		in := new(In)
-		if err := c.Decode(in); err != nil {
-			return nil, err
-		}
-		return op(c.Caller, in)
-	}
+	return awsapi.Input(func(_ context.Context, c *awsapi.Call, in *In) (any, error) { return op(c.Caller, in) })
 }
 
 // unsupported are the other operations of the API, which are refused by name.

@@ -158,13 +158,13 @@ func (s *Store) toReview(c awsapi.Caller, in *createChangeSetInput) (*stack, *sn
 	case in.ChangeSetType == createSet && st != nil && st.Status != reviewInProgress:
 		return nil, nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", *in.StackName, *in.ChangeSetName)
 	case in.ChangeSetType == createSet && st == nil && strings.HasPrefix(*in.StackName, "arn:"):
-		return nil, nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, nil, noStack(*in.StackName)
 	case in.ChangeSetType == createSet && st == nil:
 		return nil, nil, checkNewName(in.StackName)
 	case in.ChangeSetType == createSet:
 		return st, nil, nil
 	case st == nil:
-		return nil, nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, nil, noStack(*in.StackName)
 	}
 	if err := s.mayUpdateLocked(st); err != nil {
 		return nil, nil, err
@@ -243,7 +243,7 @@ func (s *Store) addChangeSet(c awsapi.Caller, in *createChangeSetInput, id strin
 	st := s.findLocked(c, *in.StackName)
 	switch {
 	case st == nil && set.Type == updateSet:
-		return nil, nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, nil, noStack(*in.StackName)
 	case st != nil && set.Type == createSet && st.Status != reviewInProgress:
 		return nil, nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", *in.StackName, set.Name)
 	}
@@ -297,7 +297,7 @@ func (s *Store) changeSetLocked(c awsapi.Caller, stackName, name *string) (*stac
 	}
 	st := s.findLocked(c, *stackName)
 	if st == nil {
-		return nil, nil, invalid("Stack [%s] does not exist", *stackName)
+		return nil, nil, noStack(*stackName)
 	}
 	set := st.changeSetLocked(*name)
 	if set == nil {
@@ -393,7 +393,7 @@ func (s *Store) listChangeSets(_ context.Context, c awsapi.Caller, in *struct{ S
 	defer s.mu.Unlock()
 	st := s.findLocked(c, *in.StackName)
 	if st == nil {
-		return nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, noStack(*in.StackName)
 	}
 	sets := slices.SortedFunc(slices.Values(st.ChangeSets), func(a, b *changeSet) int { return strings.Compare(a.ID, b.ID) })
 	list, next, err := page(sets, in.NextToken, func(set *changeSet) string { return set.ID }, inOrder, nil)

@@ -104,7 +104,7 @@ func (s *Store) steer(c awsapi.Caller, in *rollbackInput, operation string, next
 	st := s.findLocked(c, *in.StackName)
 	switch {
 	case st == nil:
-		return nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, noStack(*in.StackName)
 	case s.closed:
 		return nil, errClosed
 	case in.ClientRequestToken != nil && st.Token == *in.ClientRequestToken && st.Operation == operation:

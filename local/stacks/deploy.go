@@ -138,7 +138,7 @@ func (s *Store) toUpdate(c awsapi.Caller, in *deployment) (*stack, *snapshot, er
 	defer s.mu.Unlock()
 	st := s.findLocked(c, *in.StackName)
 	if st == nil {
-		return nil, nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, nil, noStack(*in.StackName)
 	}
 	if in.ClientRequestToken != nil && st.Token == *in.ClientRequestToken {
 		if st.Operation == "UpdateStack" {
@@ -401,7 +401,7 @@ func (s *Store) updateTerminationProtection(_ context.Context, c awsapi.Caller, 
 	st := s.findLocked(c, *in.StackName)
 	if st == nil || !st.Deleted.IsZero() {
 		s.mu.Unlock()
-		return nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, noStack(*in.StackName)
 	}
 	st.Protected = *in.EnableTerminationProtection
 	st.changes++

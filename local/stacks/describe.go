@@ -113,7 +113,10 @@ func (s *Store) describeStacks(_ context.Context, c awsapi.Caller, in *struct{ S
 	return out, nil
 }
 
+// missing is what who looks at a stack is told where there is none, noStack what others are.
 func missing(name string) error { return invalid("Stack with id %s does not exist", name) }
+
+func noStack(name string) error { return invalid("Stack [%s] does not exist", name) }
 
 type stackSummary struct {
 	StackId, StackName  string
@@ -180,7 +183,7 @@ func (s *Store) describeStackEvents(_ context.Context, c awsapi.Caller, in *stru
 	defer s.mu.Unlock()
 	st := s.findLocked(c, *in.StackName)
 	if st == nil {
-		return nil, invalid("Stack [%s] does not exist", *in.StackName)
+		return nil, noStack(*in.StackName)
 	}
 	events := slices.Clone(st.Events)
 	slices.Reverse(events)

@@ -1,9 +1,6 @@
 package stacks
 
 import (
-	"encoding/base64"
-	"encoding/json"
-
 	"github.com/hydrant-go/hydrant/internal/awsapi"
 )
 
@@ -20,11 +17,7 @@ const (
 func page[T, P any](list []T, token *string, place func(T) P, less func(a, b P) bool, size func(T) int) (part []T, next string, err error) {
 	if token != nil {
 		var after P
-		text, err := base64.RawURLEncoding.DecodeString(*token)
-		if err == nil {
-			err = json.Unmarshal(text, &after)
-		}
-		if err != nil { // how AWS words it is not known
+		if awsapi.ReadToken(*token, &after) != nil { // how AWS words it is not known
 			return nil, "", invalid("The specified NextToken is not one that this call was answered with.")
 		}
 		for len(list) > 0 && !less(after, place(list[0])) {
@@ -43,7 +36,7 @@ func page[T, P any](list []T, token *string, place func(T) P, less func(a, b P) 
 	}
 	if len(list) > n {
 		list = list[:n]
-		next = base64.RawURLEncoding.EncodeToString(awsapi.JSON(place(list[n-1])))
+		next = awsapi.Token(place(list[n-1]))
 	}
 	return list, next, nil
 }

@@ -16,7 +16,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -197,21 +196,13 @@ func Service(s *Store) *awsapi.Service {
 			"ValidateTemplate":            operation(s.validateTemplate),
 		},
 	}
-	for _, name := range strings.Fields(unsupported) {
-		service.Operations[name] = nil
-	}
+	service.Unsupported(unsupported)
 	return service
 }
 
 // operation is one whose input is an In.
 func operation[In any](op func(context.Context, awsapi.Caller, *In) (any, error)) awsapi.Operation {
-	return func(ctx context.Context, c *awsapi.Call) (any, error) {
-		in := new(In)
-		if err := c.Decode(in); err != nil {
-			return nil, err
-		}
-		return op(ctx, c.Caller, in)
-	}
+	return awsapi.Input(func(ctx context.Context, c *awsapi.Call, in *In) (any, error) { return op(ctx, c.Caller, in) })
 }
 
 // unsupported are the other operations of the API, which are refused by name.

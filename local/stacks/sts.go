@@ -21,9 +21,7 @@ func STS() *awsapi.Service {
 		Version: "2011-06-15", Namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
 		Operations: map[string]awsapi.Operation{"GetCallerIdentity": getCallerIdentity},
 	}
-	for _, name := range strings.Fields(unsupportedSTS) {
-		service.Operations[name] = nil
-	}
+	service.Unsupported(unsupportedSTS)
 	return service
 }
 
