@@ -144,7 +144,7 @@ func WaitActive(ctx context.Context, c Describer, name string) (*types.DeliveryS
 		default:
 			return nil, failed(d)
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := Pause(ctx, attempt, mostPause); err != nil {
 			return nil, fmt.Errorf("wait until delivery stream %s is active: %w", name, err)
 		}
 	}
@@ -182,16 +182,20 @@ func WaitDeleted(ctx context.Context, c Describer, name string) error {
 		if d.DeliveryStreamStatus == types.DeliveryStreamStatusDeletingFailed {
 			return fmt.Errorf("%w\nhint: hydrant streams delete --force deletes it even if Firehose cannot retire its KMS grant", failed(d))
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := Pause(ctx, attempt, mostPause); err != nil {
 			return fmt.Errorf("wait until delivery stream %s is deleted: %w", name, err)
 		}
 	}
 }
 
-// pause waits between two looks: from half a second up to ten, a random half of
-// it, as an account has five control calls a second.
-func pause(ctx context.Context, attempt int) error {
-	most := min(10*time.Second, 500*time.Millisecond<<min(attempt, 5))
+// mostPause is the longest wait between two looks at a stream, or two attempts.
+const mostPause = 10 * time.Second
+
+// Pause waits between two looks at what takes its time: half a second at attempt 0,
+// twice as long at each one after it, up to most; a random half of that, as an account
+// has five control calls a second.
+func Pause(ctx context.Context, attempt int, most time.Duration) error {
+	most = min(most, 500*time.Millisecond<<min(attempt, 5))
 	timer := time.NewTimer(most/2 + rand.N(most/2))
 	defer timer.Stop()
 	select {

@@ -196,7 +196,7 @@ func (e *emptying) remove(ctx context.Context, list []ObjectVersion) error {
 			return e.refusal()
 		}
 		if list = again; len(again) > 0 {
-			if err := pause(ctx, attempt); err != nil {
+			if err := Pause(ctx, attempt, mostPause); err != nil {
 				return fmt.Errorf("empty bucket %s: %w", e.bucket, err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -13,7 +14,10 @@ import (
 	"github.com/hydrant-go/hydrant/admin"
 )
 
-const stackType = "AWS::CloudFormation::Stack"
+const (
+	stackType = "AWS::CloudFormation::Stack"
+	mostPause = 4 * time.Second // between two looks at a stack
+)
 
 // inProgress tells of a stack that CloudFormation works on. REVIEW_IN_PROGRESS is
 // not among them: it is a stack whose change set nobody has executed, and stays so.
@@ -130,7 +134,7 @@ func (f *follower) wait(ctx context.Context, each func() error) (*types.Stack, e
 		if n > 0 {
 			quiet = 0
 		}
-		if err := poll(ctx, quiet); err != nil {
+		if err := admin.Pause(ctx, quiet, mostPause); err != nil {
 			return nil, fmt.Errorf("wait for stack %s, which is %s: %w", aws.ToString(stack.StackName), stack.StackStatus, err)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	_ "embed"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -141,18 +140,4 @@ func place(stackID *string) (region, account string) {
 		return "", ""
 	}
 	return a.Region, a.AccountID
-}
-
-// poll waits until the next look: half a second, and up to four when there was
-// nothing new, a random half of it.
-func poll(ctx context.Context, quiet int) error {
-	most := min(4*time.Second, 500*time.Millisecond<<min(quiet, 3))
-	timer := time.NewTimer(most/2 + rand.N(most/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
