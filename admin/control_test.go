@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/hydrant-go/hydrant/admin"
 	"github.com/hydrant-go/hydrant/hydranttest"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 )
 
 var silent = slog.New(slog.DiscardHandler)
@@ -39,7 +39,7 @@ func TestThirtyListings(t *testing.T) {
 		if resp, err := sdk.HTTPClient.Do(r); err != nil || resp.StatusCode != http.StatusOK {
 			t.Fatal(resp, err)
 		}
-		var warned safeBuffer
+		var warned testkit.Buffer
 		log := slog.New(slog.NewTextHandler(&warned, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		client := firehose.NewFromConfig(admin.Control(sdk, log))
 		began := time.Now()
@@ -61,23 +61,6 @@ func TestThirtyListings(t *testing.T) {
 	})
 }
 
-type safeBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // How often a call is made depends on why it fails, and it ends with its context.
 func TestAttempts(t *testing.T) {
 	for _, tc := range []struct {
@@ -94,7 +77,7 @@ func TestAttempts(t *testing.T) {
 	} {
 		bubble(t, func(t *testing.T) {
 			s := &scripted{answers: []any{tc.answer}}
-			var logged safeBuffer
+			var logged testkit.Buffer
 			log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			_, err := admin.Describe(t.Context(), firehose.NewFromConfig(admin.Control(configFor(s), log)), "s")
 			if err == nil || len(s.asked) != tc.calls {

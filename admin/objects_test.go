@@ -2,14 +2,11 @@ package admin_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +21,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/hydrant-go/hydrant/admin"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 )
 
 func s3Client(cfg aws.Config) *s3.Client {
@@ -197,43 +195,14 @@ func TestMoto(t *testing.T) {
 	}
 }
 
-// startMoto starts moto, whose one process has all of AWS's services in memory.
+// startMoto is S3's client at moto.
 func startMoto(t *testing.T) *s3.Client {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("moto takes a second to start")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	l.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "moto_server", "-H", "127.0.0.1", "-p", port)
-	if err := cmd.Start(); err != nil {
-		cancel()
-		t.Skipf("SKIPPED, S3 is not tested against moto: %v (pip install 'moto[server,s3]')", err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	t.Cleanup(func() { cancel(); <-exited })
-	for tick := time.Tick(50 * time.Millisecond); ; <-tick {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return s3.NewFromConfig(aws.Config{
-				Region: "us-east-1", BaseEndpoint: aws.String("http://" + address),
-				Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
-			}, func(o *s3.Options) { o.UsePathStyle = true })
-		}
-		select {
-		case err := <-exited:
-			exited <- err
-			t.Skipf("SKIPPED, S3 is not tested against moto: moto_server ended: %v", err)
-		case <-t.Context().Done():
-			t.Fatal("moto does not answer")
-		default:
-		}
-	}
+	return s3.NewFromConfig(aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(testkit.Moto(t)),
+		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
+	}, func(o *s3.Options) { o.UsePathStyle = true })
 }

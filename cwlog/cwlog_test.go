@@ -1,7 +1,6 @@
 package cwlog_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/hydrant-go/hydrant/cwlog"
 	"github.com/hydrant-go/hydrant/hydranttest"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 )
 
 const group, stream = "/app/test", "host-1"
@@ -32,7 +32,7 @@ const group, stream = "/app/test", "host-1"
 type site struct {
 	t        *testing.T
 	client   *cloudwatchlogs.Client
-	fallback safeBuffer
+	fallback testkit.Buffer
 
 	retrieved atomic.Int64 // how often credentials were got
 
@@ -99,23 +99,6 @@ func (s *site) called() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
-}
-
-type safeBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // start starts a handler in a bubble, which is closed at the end unless the test has

@@ -1,13 +1,9 @@
 package infra_test
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -15,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/hydrant-go/hydrant/infra"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 )
 
 // TestMoto has CloudFormation as others have built it: it takes the template, and its
@@ -69,37 +66,8 @@ func startMoto(t *testing.T) aws.Config {
 	if testing.Short() {
 		t.Skip("moto takes a second to start")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	l.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "moto_server", "-H", "127.0.0.1", "-p", port)
-	if err := cmd.Start(); err != nil {
-		cancel()
-		t.Skipf("SKIPPED, CloudFormation is not tested against moto: %v (pip install 'moto[server,cloudformation,s3]')", err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	t.Cleanup(func() { cancel(); <-exited })
-	for tick := time.Tick(50 * time.Millisecond); ; <-tick {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return aws.Config{
-				Region: "us-east-1", BaseEndpoint: aws.String("http://" + address),
-				Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
-			}
-		}
-		select {
-		case err := <-exited:
-			exited <- err
-			t.Skipf("SKIPPED, CloudFormation is not tested against moto: moto_server ended: %v", err)
-		case <-t.Context().Done():
-			t.Fatal("moto does not answer")
-		default:
-		}
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(testkit.Moto(t)),
+		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
 	}
 }

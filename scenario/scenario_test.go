@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http/httptest"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/local"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/server"
@@ -119,7 +117,7 @@ func (b *bucket) Put(ctx context.Context, o *deliver.Object) error {
 // On an existing stream the workflow reads back from S3, waits for what comes
 // late, and leaves alone what is not its own.
 func TestRunReadsBackFromS3(t *testing.T) {
-	endpoint := startMoto(t)
+	endpoint := testkit.Moto(t)
 	t.Setenv("AWS_ENDPOINT_URL_S3", endpoint)
 	t.Setenv("AWS_ACCESS_KEY_ID", "a")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "b")
@@ -181,37 +179,6 @@ func TestRunReadsBackFromS3(t *testing.T) {
 		}
 		if n := report.Metrics["IncomingRecords"]; n != 700 {
 			t.Errorf("IncomingRecords is %v", n)
-		}
-	}
-}
-
-// startMoto starts moto's server and returns its URL.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	moto, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed, so reading back from S3 is not tested: pip install 'moto[server]'")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	cmd := exec.Command(moto, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { err := errors.Join(cmd.Process.Kill(), cmd.Wait()); _ = err })
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
-		if conn, err := net.Dial("tcp", free.Addr().String()); err == nil {
-			conn.Close()
-			return fmt.Sprintf("http://127.0.0.1:%d", port)
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("moto_server does not answer")
 		}
 	}
 }

@@ -30,6 +30,7 @@ import (
 
 	"github.com/hydrant-go/hydrant/admin"
 	"github.com/hydrant-go/hydrant/internal/keepbody"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/wire"
 )
 
@@ -171,7 +172,7 @@ func TestLocalJSON(t *testing.T) {
 // localProcess is a hydrant local.
 type localProcess struct {
 	cmd            *exec.Cmd
-	stdout, stderr safeBuffer
+	stdout, stderr testkit.Buffer
 }
 
 func startLocal(t *testing.T, args ...string) *localProcess {

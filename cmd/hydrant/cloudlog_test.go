@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/local"
 )
 
@@ -117,7 +118,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		var stderr bytes.Buffer
 		cmd := command(t, append(fh.env, "AWS_SESSION_TOKEN=canarytoken"), append(run.args, "--log-level", "debug", "--log-group", "/canary")...)
 		cmd.Stdin, cmd.Stderr, cmd.Dir = strings.NewReader(run.stdin), &stderr, dir
-		var stdout safeBuffer
+		var stdout testkit.Buffer
 		cmd.Stdout = &stdout
 		stored := len(fh.sorted())
 		err := cmd.Start()
@@ -224,7 +225,7 @@ func TestInterruptWhileTheLogIsSent(t *testing.T) {
 		{[]string{"put", stream, "x"}, false, "\n", "exit status 0"},
 		{[]string{"tail", filepath.Join(dir, "*.log"), "--stream", stream, "--linger", "0"}, true, "delivered", "signal: interrupt"},
 	} {
-		var stdout safeBuffer
+		var stdout testkit.Buffer
 		url, called := silent(t)
 		cmd := command(t, append(fh.env, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS="+url), append(tc.args, "--log-group", "/g")...)
 		cmd.Stdout = &stdout

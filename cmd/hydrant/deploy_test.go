@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/local"
 	"github.com/hydrant-go/hydrant/server"
 )
@@ -36,7 +37,7 @@ func TestInterruptDeploy(t *testing.T) {
 		{[]string{"deploy"}, "CREATE_IN_PROGRESS  AWS::KinesisFirehose::DeliveryStream", "the same command waits for it; hydrant destroy --stack hydrant takes it back", "is CREATE_IN_PROGRESS: waiting for that first", "hydrant, created"},
 		{[]string{"destroy", "--yes"}, "DELETE_IN_PROGRESS  AWS::KinesisFirehose::DeliveryStream", "the same command goes on", "is being deleted already", "deleted stack hydrant"},
 	} {
-		var stderr safeBuffer
+		var stderr testkit.Buffer
 		cmd := command(t, env, tc.args...)
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {

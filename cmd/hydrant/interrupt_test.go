@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hydrant-go/hydrant/hydranttest"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/local"
 )
 
@@ -177,7 +178,7 @@ func TestInterruptSendWhileTheServiceIsDown(t *testing.T) {
 func TestSecondInterrupt(t *testing.T) {
 	fh := newSite(t)
 	fh.SetFaults(&local.Plan{Error: 1})
-	var stderr safeBuffer
+	var stderr testkit.Buffer
 	cmd := command(t, fh.env, "send", stream, "--drain", "1h")
 	cmd.Stdin, cmd.Stderr = strings.NewReader("one\n"), &stderr
 	if err := cmd.Start(); err != nil {

@@ -23,6 +23,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/hydrant-go/hydrant/hydranttest"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/local"
 	"github.com/hydrant-go/hydrant/local/deliver/s3"
 	"github.com/hydrant-go/hydrant/server"
@@ -412,7 +413,7 @@ func TestLogsFollowInterrupted(t *testing.T) {
 	if err := createLogging(fh.url, "l", "http://127.0.0.1:1"); err != nil {
 		t.Fatal(err)
 	}
-	var stdout safeBuffer
+	var stdout testkit.Buffer
 	cmd := command(t, fh.env, "logs", "l", "-f")
 	cmd.Stdout = &stdout
 	if err := cmd.Start(); err != nil {

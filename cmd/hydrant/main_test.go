@@ -262,24 +262,6 @@ func eventually(t *testing.T, ok func() bool) {
 	}
 }
 
-// safeBuffer is a buffer that another goroutine writes.
-type safeBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 func site(ts *testscript.TestScript) *testSite { return ts.Value("site").(*testSite) }
 
 func setUpScript(env *testscript.Env) error {

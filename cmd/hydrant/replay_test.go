@@ -18,6 +18,7 @@ import (
 
 	"github.com/hydrant-go/hydrant"
 	"github.com/hydrant-go/hydrant/hydranttest"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 )
 
 // deadFile writes a dead letter of n records, which it returns, for the streams
@@ -130,7 +131,7 @@ func TestInterruptedReplay(t *testing.T) {
 	}
 	name, data := deadFile(t, 2000, stream, "other")
 	fh.SetFaults(hydranttest.Always(hydranttest.Refuse(0))) // the first record of each call
-	var stderr safeBuffer
+	var stderr testkit.Buffer
 	cmd := command(t, fh.env, "replay", name, "--drain", "100ms")
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -167,7 +168,7 @@ func TestReplayOfAStreamThatGoes(t *testing.T) {
 	t.Parallel()
 	fh := newSite(t)
 	name, data := deadFile(t, 20_000, stream)
-	var stderr safeBuffer
+	var stderr testkit.Buffer
 	cmd := command(t, fh.env, "replay", name, "--rate", "500KiB")
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -212,7 +213,7 @@ func TestReplayLateRecords(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			r := &replaying{app: &app{stderr: &safeBuffer{}}, o: &replayOptions{}, name: name, survey: &survey{}}
+			r := &replaying{app: &app{stderr: &testkit.Buffer{}}, o: &replayOptions{}, name: name, survey: &survey{}}
 			if r.ledger, err = openLedger(name, f, false); err != nil {
 				t.Fatal(err)
 			}

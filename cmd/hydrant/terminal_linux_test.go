@@ -7,12 +7,14 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/hydrant-go/hydrant/internal/testkit"
 )
 
 // terminal is a pseudo-terminal of some size, and what is written to it.
 type terminal struct {
 	*os.File // the other end, for a process
-	out      safeBuffer
+	out      testkit.Buffer
 }
 
 func newTerminal(t *testing.T, columns, rows uint16) *terminal {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hydrant-go/hydrant"
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/local"
 )
 
@@ -24,8 +25,8 @@ import (
 type watched struct {
 	*exec.Cmd
 	stdin  io.WriteCloser
-	stdout safeBuffer
-	stderr safeBuffer
+	stdout testkit.Buffer
+	stderr testkit.Buffer
 }
 
 func startWatched(t *testing.T, env []string, args ...string) *watched {

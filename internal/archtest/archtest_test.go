@@ -56,6 +56,7 @@ var rooms = map[string][]string{
 	"internal/memnet":           {},
 	"internal/pace":             {},
 	"internal/serve":            {},
+	"internal/testkit":          {},
 	"internal/soak":             {"", "internal/hostile", "local", "server", "spool", "wire"},
 	"internal/ui":               {},
 	"internal/vfs":              {},

@@ -1,7 +1,6 @@
 package s3_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,8 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,6 +20,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
+	"github.com/hydrant-go/hydrant/internal/testkit"
 	"github.com/hydrant-go/hydrant/local/deliver"
 	"github.com/hydrant-go/hydrant/local/deliver/delivertest"
 	"github.com/hydrant-go/hydrant/local/deliver/s3"
@@ -112,53 +110,12 @@ func (r renamed) Put(ctx context.Context, o *deliver.Object) error {
 	return r.Destination.Put(ctx, &other)
 }
 
-const motoServer = `
-import sys
-try:
-    from moto.server import ThreadedMotoServer
-except ImportError:
-    sys.exit(77)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print("http://%s:%d" % server.get_host_and_port(), flush=True)
-sys.stdin.read()
-server.stop()
-`
-
 func startMoto(t *testing.T) (url string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("moto takes seconds to start")
 	}
-	const missing = "moto is not installed: python3 -m pip install 'moto[server]'"
-	path, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip(missing)
-	}
-	cmd := exec.Command(path, "-c", motoServer)
-	cmd.Env = append(os.Environ(), "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE=67108864")
-	in, err := cmd.StdinPipe() // its end is the server's
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil && cmd.ProcessState.ExitCode() != 77 {
-			t.Error(err)
-		}
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Skip(missing)
-	}
-	return strings.TrimSpace(line)
+	return testkit.Moto(t)
 }
 
 func TestParts(t *testing.T) {
