@@ -16,6 +16,12 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
+// S3 returns a client. At an endpoint that somebody has set buckets are in the path: an S3
+// of somebody else's has no host for each of them.
+func S3(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+}
+
 // Object is a delivered object.
 type Object struct {
 	Key          string

@@ -30,9 +30,7 @@ func clientsFor(cfg aws.Config) clients {
 	return clients{
 		cloudformation.NewFromConfig(cfg),
 		cloudformation.NewFromConfig(patient),
-		s3.NewFromConfig(patient, func(o *s3.Options) {
-			o.UsePathStyle = o.BaseEndpoint != nil // an S3 of somebody else's has no host for each bucket
-		}),
+		admin.S3(patient),
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/hydrant-go/hydrant/admin"
 	"github.com/hydrant-go/hydrant/wire"
@@ -104,7 +103,7 @@ func (w *workflow) readS3(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return err
 	}
-	client := s3.NewFromConfig(w.site.control, func(o *s3.Options) { o.UsePathStyle = w.site.aws.BaseEndpoint != nil })
+	client := admin.S3(w.site.control)
 	seen := map[string]bool{}
 	stored := int(w.report.PutRecord.Delivered + w.report.Batch.Delivered)
 	return w.poll(ctx, func(ctx context.Context) (bool, error) {

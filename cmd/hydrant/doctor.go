@@ -103,7 +103,6 @@ type checkup struct {
 	ahead       time.Duration     // of our clock, if the service has told its own
 	clockKnown  bool
 	description *types.DeliveryStreamDescription
-	names       []string // of the account's streams
 }
 
 // check is a thing that is looked at. It needs what others find; a check that fails

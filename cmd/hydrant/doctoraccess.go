@@ -426,7 +426,6 @@ func (c *checkup) probes() (list []*probe) {
 
 // listBucket looks whether a bucket can be listed.
 func (c *checkup) listBucket(ctx context.Context, bucket string) error {
-	client := s3.NewFromConfig(c.cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
-	_, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: aws.Int32(1)})
+	_, err := admin.S3(c.cfg).ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: aws.Int32(1)})
 	return err
 }

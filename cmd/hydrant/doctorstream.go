@@ -28,6 +28,7 @@ const lookBack = time.Hour
 // checkStreams tells the state of each stream, as far as the time goes.
 func (c *checkup) checkStreams(ctx context.Context) {
 	client := firehose.NewFromConfig(c.cfg)
+	var names []string
 	for name, err := range admin.Streams(ctx, client) {
 		if err != nil {
 			status := statusWarning
@@ -37,17 +38,17 @@ func (c *checkup) checkStreams(ctx context.Context) {
 			c.trouble(ctx, status, err, "")
 			return
 		}
-		c.names = append(c.names, name)
+		names = append(names, name)
 	}
-	if len(c.names) == 0 {
+	if len(names) == 0 {
 		c.ok("there are no delivery streams in this account and region")
 	}
-	for i, name := range c.names {
+	for i, name := range names {
 		d, err := admin.Describe(ctx, client, name)
 		switch _, gone := errors.AsType[*types.ResourceNotFoundException](err); {
 		case gone: // since they were listed
 		case ctx.Err() != nil:
-			c.add(statusSkipped, "", "not checked for want of time: %d more streams, from %s on; hydrant doctor STREAM looks at one", len(c.names)-i, name)
+			c.add(statusSkipped, "", "not checked for want of time: %d more streams, from %s on; hydrant doctor STREAM looks at one", len(names)-i, name)
 			return
 		case err != nil:
 			c.trouble(ctx, statusWarning, err, "")

@@ -129,7 +129,7 @@ func (r *reading) total(f *figure) float64 {
 	return f.at(v, r.window.To.Sub(r.window.From))
 }
 
-// span is the least, the greatest and the last of values; NaN where all are missing.
+// extremes are the least, the greatest and the last of values; NaN where all are missing.
 func extremes(values []float64) (least, greatest, last float64) {
 	least, greatest, last = math.NaN(), math.NaN(), math.NaN()
 	for _, v := range values {
