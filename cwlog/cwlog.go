@@ -67,9 +67,13 @@ const (
 	maxMessage     = maxBatchBytes - eventOverhead
 )
 
+// Names have 1 to maxName characters. The patterns do not count: compiled with a count
+// they took a millisecond of every program's start.
+const maxName = 512
+
 var (
-	groupRE  = regexp.MustCompile(`^[\.\-_/#A-Za-z0-9]{1,512}$`)
-	streamRE = regexp.MustCompile(`^[^:*]{1,512}$`)
+	groupRE  = regexp.MustCompile(`^[\.\-_/#A-Za-z0-9]+$`)
+	streamRE = regexp.MustCompile(`^[^:*]+$`)
 )
 
 func (c *Config) validate() error {
@@ -78,10 +82,10 @@ func (c *Config) validate() error {
 	if c.Client == nil {
 		bad("Client is missing")
 	}
-	if !groupRE.MatchString(c.Group) {
+	if len(c.Group) > maxName || !groupRE.MatchString(c.Group) {
 		bad("Group is %q, it must be 1 to 512 letters, digits and . - _ / #", c.Group)
 	}
-	if !streamRE.MatchString(c.Stream) {
+	if utf8.RuneCountInString(c.Stream) > maxName || !streamRE.MatchString(c.Stream) {
 		bad("Stream is %q, it must be 1 to 512 characters without : and *", c.Stream)
 	}
 	if c.Interval < 0 {

@@ -428,13 +428,14 @@ func TestConfig(t *testing.T) {
 		{func(c *cwlog.Config) { c.Group = "" }, `Group is ""`},
 		{func(c *cwlog.Config) { c.Group = "a b" }, `Group is "a b"`},
 		{func(c *cwlog.Config) { c.Group = strings.Repeat("x", 513) }, "Group is"},
+		{func(c *cwlog.Config) { c.Stream = strings.Repeat("é", 513) }, "Stream is"},
 		{func(c *cwlog.Config) { c.Stream = "a:b" }, `Stream is "a:b"`},
 		{func(c *cwlog.Config) { c.Interval = -1 }, "Interval is -1ns"},
 		{func(c *cwlog.Config) { c.MaxBuffer = 1<<20 - 1 }, "MaxBuffer is 1048575"},
 		{func(c *cwlog.Config) { c.MaxBuffer, c.Stream = -1, "" }, "MaxBuffer is -1"},
 		{func(c *cwlog.Config) { c.Stream, c.Interval = "*", -time.Second }, `Stream is "*"`},
 	} {
-		cfg := cwlog.Config{Client: &cloudwatchlogs.Client{}, Group: "g", Stream: "s"}
+		cfg := cwlog.Config{Client: &cloudwatchlogs.Client{}, Group: strings.Repeat("g", 512), Stream: strings.Repeat("é", 512)}
 		tc.change(&cfg)
 		if _, err := cwlog.New(cfg); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want %q", err, tc.want)

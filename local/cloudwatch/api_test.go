@@ -210,6 +210,9 @@ func TestGetMetricData(t *testing.T) {
 			}
 		}, "ok"},
 		{"an id twice", func(in *cw.GetMetricDataInput) { in.MetricDataQueries[1].Id = aws.String("sum") }, "ValidationError: The values for parameter id in MetricDataQueries are not unique: sum."},
+		{"an id of 256", func(in *cw.GetMetricDataInput) {
+			in.MetricDataQueries[1].Id = aws.String(strings.Repeat("x", 256))
+		}, `ValidationError: The value "xxx`},
 		{"a bad id", func(in *cw.GetMetricDataInput) { in.MetricDataQueries[1].Id = aws.String("Sum") }, `ValidationError: The value "Sum" for parameter MetricDataQueries.member.2.Id is invalid`},
 		{"two that are wrong", func(in *cw.GetMetricDataInput) {
 			in.MetricDataQueries[0].MetricStat.Stat, in.MetricDataQueries[1].MetricStat.Stat = aws.String("Max"), aws.String("p99.9")

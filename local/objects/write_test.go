@@ -120,6 +120,7 @@ func TestRefusals(t *testing.T) {
 		{"PUT", "/.unfinished/half", "x", "", 404, "NoSuchBucket"},
 		{"PUT", "/.unfinished", "", "", 400, "InvalidBucketName"},
 		{"PUT", "/a%20b", "", "", 400, "InvalidBucketName"},
+		{"PUT", "/" + strings.Repeat("b", 256), "", "", 400, "InvalidBucketName"},
 		{"DELETE", "/none", "", "", 404, "NoSuchBucket"},
 		{"PUT", "/b/../secret", "x", "", 400, "InvalidArgument"},
 		{"PUT", "/b/a//b", "x", "", 400, "InvalidArgument"},
